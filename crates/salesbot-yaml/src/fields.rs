@@ -8,17 +8,17 @@ pub trait FromNode: Sized {
 }
 
 /// The fields of one map. Unknown keys are reported (E02) by [`Fields::finish`] with the nearest known name.
-pub struct Fields<'a> {
-    file: &'a SourceFile,
+pub struct Fields<'n, 'd> {
+    file: &'d SourceFile,
     place: Place,
-    entries: &'a [(Node, Node)],
+    entries: &'n [(Node, Node)],
     known: Vec<&'static str>,
-    pub diagnostics: &'a mut Diagnostics,
+    pub diagnostics: &'d mut Diagnostics,
 }
 
-impl<'a> Fields<'a> {
+impl<'n, 'd> Fields<'n, 'd> {
     /// `None` (and E18) if `node` is not a map.
-    pub fn of(node: &'a Node, file: &'a SourceFile, diagnostics: &'a mut Diagnostics) -> Option<Self> {
+    pub fn of(node: &'n Node, file: &'d SourceFile, diagnostics: &'d mut Diagnostics) -> Option<Self> {
         let Some(entries) = node.map() else {
             wrong(node, "a mapping", file, diagnostics);
             return None;
@@ -26,7 +26,7 @@ impl<'a> Fields<'a> {
         Some(Self { file, place: node.place, entries, known: Vec::new(), diagnostics })
     }
 
-    pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
+    pub fn node(&mut self, key: &'static str) -> Option<&'n Node> {
         self.known.push(key);
         let entries = self.entries;
         entries.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, v)| v).filter(|v| !v.is_null())

@@ -1,0 +1,266 @@
+//! `decide` and `commit`: from an understanding to an action and the next state, and into memory.
+//!
+//! Every source looks at one frozen [`View`] and proposes; one place resolves. The winner is the first by
+//! (priority, rank, order of sources); nothing rewrites the action afterwards. See `ARCHITECTURE.md` for how
+//! this differs from the reference where the reference leaves a choice.
+
+mod commit;
+pub mod objection;
+mod resolve;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+pub use commit::commit;
+
+use crate::flow::{Flow, Kind, Origin, State, StateId};
+use crate::score;
+use crate::state::keep_last;
+use crate::{Catalog, DialogueState, IntentCatalog, IntentId, Options, Turn, Understanding};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    Critical,
+    High,
+    Normal,
+    Low,
+}
+
+impl Priority {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "CRITICAL",
+            Self::High => "HIGH",
+            Self::Normal => "NORMAL",
+            Self::Low => "LOW",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Move {
+    Act(String),
+    Go(StateId),
+}
+
+/// What one source suggests. `rank` is filled in by the resolver from the flow's `priorities`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    pub source: &'static str,
+    pub what: Move,
+    pub priority: Priority,
+    pub rank: u32,
+    /// An action that is not combinable drops every transition but its own source's with the same reason.
+    pub combinable: bool,
+    pub reason: String,
+    pub origin: Origin,
+    /// The intent that fired it: the main one, or a secondary question.
+    pub intent: IntentId,
+    pub won: bool,
+}
+
+impl Proposal {
+    pub fn kind(&self) -> Kind {
+        match self.what {
+            Move::Act(_) => Kind::Action,
+            Move::Go(_) => Kind::Transition,
+        }
+    }
+}
+
+/// How the winning action and the winning transition came together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    Merged,
+    ActionOnly,
+    TransitionOnly,
+    Blocked,
+    NoProposals,
+}
+
+impl Merge {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Merged => "MERGED",
+            Self::ActionOnly => "ACTION_ONLY",
+            Self::TransitionOnly => "TRANSITION_ONLY",
+            Self::Blocked => "BLOCKED",
+            Self::NoProposals => "NO_PROPOSALS",
+        }
+    }
+}
+
+/// What the bot does now, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    pub action: String,
+    pub next: StateId,
+    /// States of this turn: the first one, skipped phases, the new one.
+    pub visited: Vec<StateId>,
+    pub is_final: bool,
+    pub reasons: Vec<String>,
+    pub proposals: Vec<Proposal>,
+    pub merge: Merge,
+    /// A guard tier produced the reply: `fallback_tier_1` … `fallback_tier_3`, `soft_close`.
+    pub fallback_tier: Option<&'static str>,
+    /// Family of the objection of this turn, with the number of the attempt to answer it.
+    pub objection: Option<(&'static str, u32)>,
+    pub signals: Vec<&'static str>,
+    /// Memory with this message's data and intent in it, before the state changes.
+    pub memory: DialogueState,
+}
+
+/// The frozen view of a turn that all sources and conditions share.
+pub struct View<'a> {
+    pub catalog: &'a Catalog,
+    pub intents: &'a IntentCatalog,
+    pub flow: &'a Flow,
+    pub options: &'a Options,
+    pub understanding: &'a Understanding,
+    /// Memory before the turn.
+    pub before: &'a DialogueState,
+    /// Memory with this message's slots and intent recorded.
+    pub memory: &'a DialogueState,
+    pub state: StateId,
+    pub message: &'a str,
+}
+
+/// Chooses the action and the next state. Pure and total: every message gets a decision.
+pub fn decide(turn: &Turn<'_>, understanding: &Understanding, catalog: &Catalog, options: &Options) -> Decision {
+    let memory = observe(turn, understanding, catalog, options);
+    let state = turn.flow.id(&turn.state.state).unwrap_or(turn.flow.start);
+    let view = View {
+        catalog,
+        intents: &catalog.intents,
+        flow: turn.flow,
+        options,
+        understanding,
+        before: turn.state,
+        memory: &memory,
+        state,
+        message: turn.message,
+    };
+    let signals = if options.lead_scoring.enabled { score::signals(&view) } else { Vec::new() };
+    let mut decision = resolve::resolve(&view, sources::propose(&view));
+    decision.signals = signals;
+    decision.objection = objection::of_turn(&view);
+    decision.memory = memory;
+    decision
+}
+
+/// Memory with the message recorded: slots merged, intent counted, clocks moved. The state stays.
+fn observe(turn: &Turn<'_>, understanding: &Understanding, catalog: &Catalog, options: &Options) -> DialogueState {
+    let intents = &catalog.intents;
+    let mut memory = turn.state.clone();
+    for fill in &understanding.slots {
+        memory.fill(&fill.slot, &fill.value);
+    }
+    if intents.is(understanding.intent, "objection_competitor") {
+        memory.slots.insert("competitor_mentioned".to_owned(), true.into());
+    }
+    let name = intents.name(understanding.intent).to_owned();
+    let counters = &mut memory.counters;
+    counters.turn += 1;
+    *counters.intents.entry(name.clone()).or_default() += 1;
+    counters.recent.push(name);
+    keep_last(&mut counters.recent, crate::state::KEPT_ITEMS);
+    if counters.guard.last_at > 0 {
+        let gap = (turn.now - counters.guard.last_at).max(0);
+        if gap < options.guard.active_gap_seconds {
+            counters.guard.active_seconds += gap;
+        }
+    }
+    counters.guard.last_at = turn.now;
+    objection::count(&mut memory, understanding.intent, intents, options);
+    memory
+}
+
+impl<'a> View<'a> {
+    pub fn state(&self) -> &'a State {
+        self.flow.state(self.state)
+    }
+
+    /// The first turn is number 1.
+    pub fn turn_number(&self) -> u32 {
+        self.memory.counters.turn
+    }
+
+    /// Consecutive turns in this state, this one included.
+    pub fn turns_in_state(&self) -> u32 {
+        self.before.counters.turns_in_state + 1
+    }
+
+    pub fn has_all_required(&self) -> bool {
+        self.state().required.iter().all(|slot| self.memory.has(slot))
+    }
+
+    /// How often intents of this kind came, this turn included.
+    pub fn total_of(&self, wanted: impl Fn(IntentId) -> bool) -> u32 {
+        let counted = self.memory.counters.intents.iter();
+        counted.filter(|(name, _)| self.intents.id(name).is_some_and(&wanted)).map(|(_, count)| count).sum()
+    }
+
+    /// How many of the last intents in a row are of this kind, this turn included.
+    pub fn streak_of(&self, wanted: impl Fn(IntentId) -> bool) -> u32 {
+        let recent = self.memory.counters.recent.iter().rev();
+        let streak = recent.take_while(|name| self.intents.id(name).is_some_and(&wanted)).count();
+        u32::try_from(streak).unwrap_or(u32::MAX)
+    }
+
+    pub fn is_objection(&self) -> bool {
+        self.intents.is_objection(self.understanding.intent)
+    }
+
+    pub fn objection_limit_reached(&self) -> bool {
+        let objections = &self.memory.counters.objections;
+        objections.consecutive >= self.options.limits.max_consecutive_objections
+            || objections.total >= self.options.limits.max_total_objections
+    }
+
+    /// The last three intents are one and the same.
+    pub fn is_stuck(&self) -> bool {
+        let recent = &self.memory.counters.recent;
+        recent.len() >= 3 && recent[recent.len() - 3..].iter().all(|name| Some(name) == recent.last())
+    }
+
+    /// Two or more switches between yes and objection in the last four intents.
+    pub fn is_oscillating(&self) -> bool {
+        let sides: Vec<bool> = (self.memory.counters.recent.iter().rev().take(4))
+            .filter_map(|name| {
+                let id = self.intents.id(name)?;
+                (self.intents.is_positive(id) || self.intents.is_objection(id)).then(|| self.intents.is_positive(id))
+            })
+            .collect();
+        sides.windows(2).filter(|pair| pair[0] != pair[1]).count() >= 2
+    }
+
+    /// This message brought at least one fact.
+    pub fn has_data(&self) -> bool {
+        self.understanding.slots.iter().any(|fill| MEANINGFUL.contains(&fill.slot.as_str()))
+    }
+
+    pub fn brings_contact(&self) -> bool {
+        self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true)
+    }
+
+    /// The message has a content of its own: a contact, a refusal, an objection, a question, a request for a
+    /// person, a correction. Guards, menus and the stall guard then stand back (DESIGN decision 8).
+    pub fn speaks_for_itself(&self) -> bool {
+        let own = |id: IntentId| {
+            let category = self.intents.get(id).category.as_str();
+            ["question", "objection", "exit", "escalation", "sensitive", "technical_problem", "frustration"]
+                .contains(&category)
+                || self.catalog.in_group(id, "go_back")
+                || self.catalog.in_group(id, "handover")
+                || self.intents.is(id, "contact_provided")
+        };
+        self.understanding.intents().any(own) || self.brings_contact() || self.understanding.asks
+    }
+}
+
+/// Slots that count as news about the client (dialogue reference, section 4.4).
+pub const MEANINGFUL: [&str; 17] = [
+    "company_size", "pain_point", "pain_category", "role", "decision_timeline", "contact_info", "budget_range",
+    "current_tools", "business_type", "users_count", "locations_count", "pain_impact", "financial_impact",
+    "desired_outcome", "urgency", "client_name", "decision_maker",
+];

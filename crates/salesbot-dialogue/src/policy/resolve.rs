@@ -1,0 +1,139 @@
+//! Which proposal wins: by (priority, rank, order). One place, nothing after it.
+
+use super::{Decision, Merge, Move, Proposal, View};
+use crate::flow::{Goal, Kind, RankRule, StateId};
+
+/// A proposal no row of `priorities` matches.
+const NO_RANK: u32 = 10_000;
+/// What the bot does when nobody proposes an action.
+const DEFAULT_ACTION: &str = "continue_current_goal";
+/// Skipped phases in one turn: more than any flow has in a row.
+const MAX_SKIPS: usize = 8;
+
+pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision {
+    for proposal in &mut proposals {
+        proposal.rank = rank(view, proposal);
+    }
+    let action = best(&proposals, |proposal| proposal.kind() == Kind::Action);
+    let alone = action.filter(|at| !proposals[*at].combinable);
+    let transition = best(&proposals, |proposal| {
+        proposal.kind() == Kind::Transition
+            && alone.is_none_or(|at| proposals[at].source == proposal.source && proposals[at].reason == proposal.reason)
+    });
+    let merge = match (action, transition) {
+        (Some(_), Some(_)) => Merge::Merged,
+        (Some(_), None) if alone.is_some() => Merge::Blocked,
+        (Some(_), None) => Merge::ActionOnly,
+        (None, Some(_)) => Merge::TransitionOnly,
+        (None, None) => Merge::NoProposals,
+    };
+    let mut reasons = Vec::new();
+    for at in [action, transition].into_iter().flatten() {
+        proposals[at].won = true;
+        if !reasons.contains(&proposals[at].reason) {
+            reasons.push(proposals[at].reason.clone());
+        }
+    }
+    let mut next = match transition.map(|at| &proposals[at].what) {
+        Some(Move::Go(target)) => *target,
+        _ => view.state,
+    };
+    if transition.is_none()
+        && alone.is_none()
+        && let Some(target) = view.state().any.as_ref().and_then(|chain| chain.default)
+    {
+        next = target;
+        reasons.push("fallback_any_transition".to_owned());
+    }
+    if view.flow.state(next).name == "success" && view.flow.goal == Goal::Contact && !view.memory.contact().valid {
+        // A sale is not won without a way to reach the client.
+        next = view.flow.id("close").unwrap_or(view.state);
+        reasons.push("contact_missing".to_owned());
+    }
+    let mut visited = vec![view.state];
+    next = skip_phases(view, next, &mut visited, &mut reasons);
+    if next != view.state {
+        visited.push(next);
+    }
+    let entered = view.flow.state(next);
+    let mut chosen = match action.map(|at| &proposals[at].what) {
+        Some(Move::Act(name)) => name.clone(),
+        _ => DEFAULT_ACTION.to_owned(),
+    };
+    if next != view.state
+        && let Some(on_enter) = &entered.on_enter
+    {
+        chosen.clone_from(on_enter);
+    }
+    let ends = ["objection_limit_exceeded", "conversation_guard_soft_close"];
+    let ended = reasons.iter().any(|reason| ends.contains(&reason.as_str()));
+    Decision {
+        fallback_tier: tier_of(&chosen),
+        action: chosen,
+        next,
+        visited,
+        is_final: entered.is_final || ended || (view.before.counters.finished && next == view.state),
+        reasons,
+        proposals,
+        merge,
+        objection: None,
+        signals: Vec::new(),
+        memory: view.memory.clone(),
+    }
+}
+
+fn best(proposals: &[Proposal], wanted: impl Fn(&Proposal) -> bool) -> Option<usize> {
+    (0..proposals.len())
+        .filter(|at| wanted(&proposals[*at]))
+        .min_by_key(|at| (proposals[*at].priority, proposals[*at].rank, *at))
+}
+
+fn tier_of(action: &str) -> Option<&'static str> {
+    match action {
+        "guard_rephrase" => Some("fallback_tier_1"),
+        "guard_offer_options" => Some("fallback_tier_2"),
+        "guard_skip_phase" => Some("fallback_tier_3"),
+        "guard_soft_close" => Some("soft_close"),
+        _ => None,
+    }
+}
+
+fn rank(view: &View<'_>, proposal: &Proposal) -> u32 {
+    let ranks = view.flow.priorities.iter().filter(|rule| matches(view, rule, proposal)).map(|rule| rule.rank);
+    ranks.min().unwrap_or(NO_RANK)
+}
+
+fn matches(view: &View<'_>, rule: &RankRule, proposal: &Proposal) -> bool {
+    let intent = view.understanding.intent;
+    let on = rule.flag.as_deref().is_none_or(|flag| flag != "circular_flow" || view.options.circular_flow);
+    let action = match &proposal.what {
+        Move::Act(name) => Some(name),
+        Move::Go(_) => None,
+    };
+    on && rule.kind.is_none_or(|kind| kind == proposal.kind())
+        && rule.from.is_none_or(|from| from == proposal.origin)
+        && rule.intents.as_ref().is_none_or(|intents| intents.contains(&intent))
+        && (!rule.question || view.intents.is_question(intent))
+        && (!rule.progress || view.flow.progress_intents.contains(&intent))
+        && rule.action.as_ref().is_none_or(|wanted| action == Some(wanted))
+        && rule.when.as_ref().is_none_or(|condition| condition.holds(view))
+}
+
+/// Leaving a phase forwards, phases whose skip condition holds are passed over.
+fn skip_phases(view: &View<'_>, from: StateId, visited: &mut Vec<StateId>, reasons: &mut Vec<String>) -> StateId {
+    let mut next = from;
+    if view.state().phase.is_none() || from == view.state {
+        return next;
+    }
+    for _ in 0..MAX_SKIPS {
+        let state = view.flow.state(next);
+        let conditions = state.phase.as_ref().and_then(|phase| view.flow.skip_conditions.get(phase));
+        let skippable = view.flow.order(next) > view.flow.order(view.state)
+            && conditions.is_some_and(|list| list.iter().any(|condition| condition.holds(view)));
+        let Some(after) = state.next.filter(|_| skippable) else { break };
+        visited.push(next);
+        reasons.push(format!("phase_skipped_{}", state.name));
+        next = after;
+    }
+    next
+}
