@@ -43,7 +43,7 @@ check_unit() {
     if ! systemd-analyze security --help 2>/dev/null | grep -q -- '--offline'; then
         skip "this systemd-analyze has no offline security check"
     elif output="$(systemd-analyze security --offline=true --threshold="$max_exposure" --no-pager "$copy" 2>&1)"; then
-        pass "systemd-analyze security: ${output##*→ }"
+        pass "systemd-analyze security: $(grep -o 'Overall.*[0-9] [A-Z]*' <<<"$output")"
     else
         fail "systemd-analyze security: exposure is over the limit of $max_exposure tenths"
         printf '%s\n' "$output" >&2

@@ -76,7 +76,12 @@ pub struct Scope<'a> {
 }
 
 /// Reads a `when`. `None` means wrong and reported (E07).
-pub fn read(node: &Node, scope: &Scope<'_>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<Condition> {
+pub fn read(
+    node: &Node,
+    scope: &Scope<'_>,
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> Option<Condition> {
     if let Some(name) = node.text() {
         return named(name, node, scope, file, diagnostics);
     }
@@ -126,7 +131,12 @@ fn comparison(
     diagnostics: &mut Diagnostics,
 ) -> Option<Condition> {
     let Some(slot) = node.get("slot").and_then(Node::text) else {
-        return wrong(node, "a condition is a name or one of and, or, not, count, slot, intent_total", file, diagnostics);
+        return wrong(
+            node,
+            "a condition is a name or one of and, or, not, count, slot, intent_total",
+            file,
+            diagnostics,
+        );
     };
     if !scope.slots.contains(slot) {
         diagnostics
@@ -160,9 +170,10 @@ fn named(
     if let Some(found) = BUILT_IN.iter().find(|known| known.name == name) {
         return Some(Condition::Named(found));
     }
-    diagnostics
-        .error(file, node.place, "E07", format!("unknown condition `{name}`"))
-        .suggest(name, BUILT_IN.iter().map(|known| known.name).chain(scope.shared.keys().map(String::as_str)));
+    diagnostics.error(file, node.place, "E07", format!("unknown condition `{name}`")).suggest(
+        name,
+        BUILT_IN.iter().map(|known| known.name).chain(scope.shared.keys().map(String::as_str)),
+    );
     None
 }
 
@@ -173,8 +184,12 @@ fn members(name: &str, scope: &Scope<'_>) -> Option<BTreeSet<IntentId>> {
     if let Some(id) = scope.intents.id(name) {
         return Some(BTreeSet::from([id]));
     }
-    let base: BTreeSet<_> =
-        scope.intents.iter().filter(|(_, spec)| spec.groups.iter().any(|group| group == name)).map(|(id, _)| id).collect();
+    let base: BTreeSet<_> = scope
+        .intents
+        .iter()
+        .filter(|(_, spec)| spec.groups.iter().any(|group| group == name))
+        .map(|(id, _)| id)
+        .collect();
     (!base.is_empty()).then_some(base)
 }
 

@@ -168,7 +168,9 @@ impl Flow {
     /// Where a snapshot's unknown state goes on: the state of the same phase name, else the entry.
     pub fn recover(&self, phase_or_state: &str) -> StateId {
         let by_phase = self.states().find(|(_, state)| {
-            state.phase.as_deref().is_some_and(|phase| phase == phase_or_state || phase_or_state.ends_with(&format!("_{phase}")))
+            state.phase.as_deref().is_some_and(|phase| {
+                phase == phase_or_state || phase_or_state.ends_with(&format!("_{phase}"))
+            })
         });
         by_phase.map_or(self.entry, |(id, _)| id)
     }

@@ -51,7 +51,9 @@ pub(crate) fn check(view: &View<'_>) -> Option<Tier> {
         return skip(view).or(Some(Tier::Options));
     }
     let since_progress = view.turn_number().saturating_sub(counters.guard.last_progress_turn);
-    if since_progress > options.progress_check_interval && unique_states(view) < options.min_unique_states_for_progress {
+    if since_progress > options.progress_check_interval
+        && unique_states(view) < options.min_unique_states_for_progress
+    {
         return Some(Tier::Rephrase);
     }
     None
@@ -69,11 +71,15 @@ fn repeats(view: &View<'_>) -> bool {
     let turns = &view.before.turns;
     // A short answer may be right twice: "да" to two questions is no loop.
     let short = view.message.trim().chars().count() < 4;
-    !short && earlier > 0 && turns.len() >= earlier && turns.iter().rev().take(earlier).all(|turn| same(&turn.user))
+    !short
+        && earlier > 0
+        && turns.len() >= earlier
+        && turns.iter().rev().take(earlier).all(|turn| same(&turn.user))
 }
 
 fn unique_states(view: &View<'_>) -> usize {
-    let mut states: Vec<&str> = view.before.turns.iter().rev().take(5).map(|turn| turn.next.as_str()).collect();
+    let mut states: Vec<&str> =
+        view.before.turns.iter().rev().take(5).map(|turn| turn.next.as_str()).collect();
     states.push(&view.before.state);
     states.sort_unstable();
     states.dedup();

@@ -170,7 +170,8 @@ fn read(name: &str, node: &Node, file: &SourceFile, diagnostics: &mut Diagnostic
     let texts = |node: Option<&Node>, diagnostics: &mut Diagnostics| {
         node.map(|node| strings(node, file, diagnostics)).unwrap_or_default()
     };
-    let spec = IntentSpec { examples: texts(examples, diagnostics), held_out: texts(held_out, diagnostics), ..spec };
+    let spec =
+        IntentSpec { examples: texts(examples, diagnostics), held_out: texts(held_out, diagnostics), ..spec };
     if spec.examples.is_empty() {
         diagnostics.error(file, place, "E31", format!("intent `{name}` has no examples"));
     }

@@ -59,6 +59,8 @@ pub struct RuleSwitches {
     pub conversation_guard: bool,
     pub multi_tier_fallback: bool,
     pub stall_guard: bool,
+    /// A family of objections may end the talk when its attempts are used up.
+    pub objection_handler: bool,
 }
 
 impl Default for Options {
@@ -93,6 +95,7 @@ impl Default for Options {
                 conversation_guard: true,
                 multi_tier_fallback: true,
                 stall_guard: true,
+                objection_handler: true,
             },
         }
     }

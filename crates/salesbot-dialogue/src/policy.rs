@@ -4,14 +4,14 @@
 //! (priority, rank, order of sources); nothing rewrites the action afterwards. See `ARCHITECTURE.md` for how
 //! this differs from the reference where the reference leaves a choice.
 
-mod commit;
+pub mod commit;
 pub mod objection;
 mod resolve;
 mod sources;
 #[cfg(test)]
 mod tests;
 
-pub use commit::commit;
+pub use commit::{ReplyMemory, commit};
 
 use crate::flow::{Flow, Kind, Origin, State, StateId};
 use crate::score;
@@ -126,7 +126,12 @@ pub struct View<'a> {
 }
 
 /// Chooses the action and the next state. Pure and total: every message gets a decision.
-pub fn decide(turn: &Turn<'_>, understanding: &Understanding, catalog: &Catalog, options: &Options) -> Decision {
+pub fn decide(
+    turn: &Turn<'_>,
+    understanding: &Understanding,
+    catalog: &Catalog,
+    options: &Options,
+) -> Decision {
     let memory = observe(turn, understanding, catalog, options);
     let state = turn.flow.id(&turn.state.state).unwrap_or(turn.flow.start);
     let view = View {
@@ -149,7 +154,12 @@ pub fn decide(turn: &Turn<'_>, understanding: &Understanding, catalog: &Catalog,
 }
 
 /// Memory with the message recorded: slots merged, intent counted, clocks moved. The state stays.
-fn observe(turn: &Turn<'_>, understanding: &Understanding, catalog: &Catalog, options: &Options) -> DialogueState {
+fn observe(
+    turn: &Turn<'_>,
+    understanding: &Understanding,
+    catalog: &Catalog,
+    options: &Options,
+) -> DialogueState {
     let intents = &catalog.intents;
     let mut memory = turn.state.clone();
     for fill in &understanding.slots {
@@ -228,7 +238,8 @@ impl<'a> View<'a> {
         let sides: Vec<bool> = (self.memory.counters.recent.iter().rev().take(4))
             .filter_map(|name| {
                 let id = self.intents.id(name)?;
-                (self.intents.is_positive(id) || self.intents.is_objection(id)).then(|| self.intents.is_positive(id))
+                (self.intents.is_positive(id) || self.intents.is_objection(id))
+                    .then(|| self.intents.is_positive(id))
             })
             .collect();
         sides.windows(2).filter(|pair| pair[0] != pair[1]).count() >= 2
@@ -260,7 +271,21 @@ impl<'a> View<'a> {
 
 /// Slots that count as news about the client (dialogue reference, section 4.4).
 pub const MEANINGFUL: [&str; 17] = [
-    "company_size", "pain_point", "pain_category", "role", "decision_timeline", "contact_info", "budget_range",
-    "current_tools", "business_type", "users_count", "locations_count", "pain_impact", "financial_impact",
-    "desired_outcome", "urgency", "client_name", "decision_maker",
+    "company_size",
+    "pain_point",
+    "pain_category",
+    "role",
+    "decision_timeline",
+    "contact_info",
+    "budget_range",
+    "current_tools",
+    "business_type",
+    "users_count",
+    "locations_count",
+    "pain_impact",
+    "financial_impact",
+    "desired_outcome",
+    "urgency",
+    "client_name",
+    "decision_maker",
 ];

@@ -6,12 +6,28 @@ use crate::state::{DialogueState, keep_last};
 
 /// Points of each signal.
 const POINTS: [(&str, i64); 22] = [
-    ("contact_provided", 35), ("demo_request", 30), ("price_with_size", 25), ("callback_request", 25),
-    ("consultation_request", 20), ("explicit_problem", 15), ("competitor_comparison", 12), ("budget_mentioned", 10),
-    ("timeline_mentioned", 10), ("multiple_questions", 8), ("features_question", 5), ("integrations_question", 5),
-    ("price_question", 5), ("general_interest", 3), ("objection_price", -15), ("objection_competitor", -10),
-    ("objection_no_time", -20), ("objection_think", -10), ("objection_no_need", -25), ("rejection_soft", -25),
-    ("frustration", -15), ("unclear_repeated", -5),
+    ("contact_provided", 35),
+    ("demo_request", 30),
+    ("price_with_size", 25),
+    ("callback_request", 25),
+    ("consultation_request", 20),
+    ("explicit_problem", 15),
+    ("competitor_comparison", 12),
+    ("budget_mentioned", 10),
+    ("timeline_mentioned", 10),
+    ("multiple_questions", 8),
+    ("features_question", 5),
+    ("integrations_question", 5),
+    ("price_question", 5),
+    ("general_interest", 3),
+    ("objection_price", -15),
+    ("objection_competitor", -10),
+    ("objection_no_time", -20),
+    ("objection_think", -10),
+    ("objection_no_need", -25),
+    ("rejection_soft", -25),
+    ("frustration", -15),
+    ("unclear_repeated", -5),
 ];
 
 /// The signals of this turn.

@@ -31,7 +31,10 @@ impl std::fmt::Display for SnapshotWarning {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::StateReset { from, to } => {
-                write!(out, "snapshot_state_reset: state `{from}` does not exist any more, the talk goes on at `{to}`")
+                write!(
+                    out,
+                    "snapshot_state_reset: state `{from}` does not exist any more, the talk goes on at `{to}`"
+                )
             }
             Self::Migrated => out.write_str("snapshot_migrated: version 1.0 was read and is returned as 2.0"),
         }
@@ -46,14 +49,19 @@ pub fn save(state: &DialogueState) -> Value {
 ///
 /// # Errors
 /// [`SnapshotError`], naming the field by JSON pointer.
-pub fn restore(value: &Value, catalog: &Catalog) -> Result<(DialogueState, Vec<SnapshotWarning>), SnapshotError> {
+pub fn restore(
+    value: &Value,
+    catalog: &Catalog,
+) -> Result<(DialogueState, Vec<SnapshotWarning>), SnapshotError> {
     let object = value.as_object().ok_or(SnapshotError::NotAnObject)?;
     let mut warnings = Vec::new();
     let version = match object.get("version") {
         None | Some(Value::Null) if object.contains_key("state_machine") => "1.0",
         None | Some(Value::Null) => VERSION,
         Some(Value::String(version)) => version,
-        Some(other) => return Err(wrong("/version", format!("expected text like \"{VERSION}\", found {other}"))),
+        Some(other) => {
+            return Err(wrong("/version", format!("expected text like \"{VERSION}\", found {other}")));
+        }
     };
     let major: u32 = version.split('.').next().and_then(|part| part.parse().ok()).unwrap_or(0);
     let mut state = match major {
@@ -66,7 +74,8 @@ pub fn restore(value: &Value, catalog: &Catalog) -> Result<(DialogueState, Vec<S
     };
     VERSION.clone_into(&mut state.version);
     check_contact(&state)?;
-    let flow = catalog.flow(&state.flow).ok_or_else(|| SnapshotError::UnknownFlow { flow: state.flow.clone() })?;
+    let flow =
+        catalog.flow(&state.flow).ok_or_else(|| SnapshotError::UnknownFlow { flow: state.flow.clone() })?;
     if flow.id(&state.state).is_none() {
         let to = flow.state(flow.recover(&state.state)).name.clone();
         warnings.push(SnapshotWarning::StateReset { from: state.state.clone(), to: to.clone() });
@@ -90,7 +99,12 @@ fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(map) => {
             let kept = map.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(kept.map(|(key, value)| (key.clone(), if key == "slots" { value.clone() } else { without_nulls(value) })).collect())
+            Value::Object(
+                kept.map(|(key, value)| {
+                    (key.clone(), if key == "slots" { value.clone() } else { without_nulls(value) })
+                })
+                .collect(),
+            )
         }
         other => other.clone(),
     }
@@ -102,10 +116,12 @@ fn wrong(pointer: &str, reason: impl Into<String>) -> SnapshotError {
 
 /// `contact_info` is read by rules, so its shape is checked once, here.
 fn check_contact(state: &DialogueState) -> Result<(), SnapshotError> {
-    let Some(contact) = state.slots.get("contact_info").filter(|value| !value.is_null()) else { return Ok(()) };
-    serde_json::from_value::<Contact>(contact.clone())
-        .map(|_| ())
-        .map_err(|error| wrong("/slots/contact_info", format!("expected {{phone, email, name, valid}}: {error}")))
+    let Some(contact) = state.slots.get("contact_info").filter(|value| !value.is_null()) else {
+        return Ok(());
+    };
+    serde_json::from_value::<Contact>(contact.clone()).map(|_| ()).map_err(|error| {
+        wrong("/slots/contact_info", format!("expected {{phone, email, name, valid}}: {error}"))
+    })
 }
 
 /// Version 1.0 (dialogue reference, section 24.1): blocks of the older service become our facts.
@@ -132,13 +148,16 @@ fn import(old: &Map<String, Value>) -> Result<DialogueState, SnapshotError> {
         }
     }
     let counters = &mut state.counters;
-    counters.turn = small(number(tracker, "turn_number", "/state_machine/intent_tracker")?
-        .or(number(guard, "turn_count", "/guard")?)
-        .unwrap_or(0));
+    counters.turn = small(
+        number(tracker, "turn_number", "/state_machine/intent_tracker")?
+            .or(number(guard, "turn_count", "/guard")?)
+            .unwrap_or(0),
+    );
     counters.turns_in_state = small(number(machine, "turns_in_state", "/state_machine")?.unwrap_or(0));
     counters.gobacks = small(number(circular, "goback_count", "/state_machine/circular_flow")?.unwrap_or(0));
     counters.return_state = text(machine, "_state_before_objection", "/state_machine")?;
-    for (intent, count) in block(tracker, "intent_totals", "/state_machine/intent_tracker")?.unwrap_or(&empty) {
+    for (intent, count) in block(tracker, "intent_totals", "/state_machine/intent_tracker")?.unwrap_or(&empty)
+    {
         counters.intents.insert(intent.clone(), small(count.as_i64().unwrap_or(0)));
     }
     let recent = tracker.get("recent_intents").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -149,7 +168,8 @@ fn import(old: &Map<String, Value>) -> Result<DialogueState, SnapshotError> {
     counters.objections.total = counters.objections.families.values().sum();
     counters.guard.active_seconds = number(guard, "elapsed_seconds", "/guard")?.unwrap_or(0);
     counters.guard.last_progress_turn = small(number(guard, "last_progress_turn", "/guard")?.unwrap_or(0));
-    state.tone.frustration = u8::try_from(number(guard, "frustration_level", "/guard")?.unwrap_or(0).clamp(0, 10)).unwrap_or(0);
+    state.tone.frustration =
+        u8::try_from(number(guard, "frustration_level", "/guard")?.unwrap_or(0).clamp(0, 10)).unwrap_or(0);
     let score = lead.get("raw_score").or(lead.get("current_score")).and_then(Value::as_f64).unwrap_or(0.0);
     #[expect(clippy::cast_possible_truncation, reason = "clamped to 0..=100 points first")]
     let score = (score.clamp(0.0, 100.0) * 1000.0).round() as i64;
@@ -212,7 +232,9 @@ fn import_menu(machine: &Map<String, Value>) -> Option<Asked> {
 /// A 1.0 contact is text or an object; either becomes the one shape of 2.0.
 fn contact(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.contains('@') => json!({"phone": null, "email": text, "name": null, "valid": true}),
+        Value::String(text) if text.contains('@') => {
+            json!({"phone": null, "email": text, "name": null, "valid": true})
+        }
         Value::String(text) => {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             let phone = match digits.len() {
@@ -230,7 +252,11 @@ fn contact(value: &Value) -> Value {
     }
 }
 
-fn block<'v>(map: &'v Map<String, Value>, key: &str, path: &str) -> Result<Option<&'v Map<String, Value>>, SnapshotError> {
+fn block<'v>(
+    map: &'v Map<String, Value>,
+    key: &str,
+    path: &str,
+) -> Result<Option<&'v Map<String, Value>>, SnapshotError> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(inner)) => Ok(Some(inner)),
@@ -249,7 +275,10 @@ fn text(map: &Map<String, Value>, key: &str, path: &str) -> Result<Option<String
 fn number(map: &Map<String, Value>, key: &str, path: &str) -> Result<Option<i64>, SnapshotError> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
-        #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates, and seconds or counts fit")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float-to-int cast saturates, and seconds or counts fit"
+        )]
         Some(value) => match value.as_i64().or_else(|| value.as_f64().map(|float| float as i64)) {
             Some(number) => Ok(Some(number)),
             None => Err(wrong(&format!("{path}/{key}"), "expected a number")),

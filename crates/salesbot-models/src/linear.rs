@@ -162,7 +162,8 @@ pub fn calibrate(model: &LinearModel, examples: &[Example]) -> f32 {
         });
         likelihoods.sum()
     };
-    let best = candidates.map(|temperature| (loss(temperature), temperature)).min_by(|a, b| a.0.total_cmp(&b.0));
+    let best =
+        candidates.map(|temperature| (loss(temperature), temperature)).min_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or(1.0, |(_, temperature)| temperature)
 }
 
@@ -243,14 +244,19 @@ impl LinearModel {
         let features = reader.count()?;
         let temperature = reader.floats(1)?[0];
         let hashes = reader.take(features.saturating_mul(4))?;
-        let hashes = hashes.chunks_exact(4).map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]));
+        let hashes =
+            hashes.chunks_exact(4).map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]));
         let model = Self {
             classes,
             features: hashes.collect(),
             idf: reader.floats(features)?,
             scales: reader.floats(features)?,
             bias: reader.floats(classes)?,
-            weights: reader.take(features.saturating_mul(classes))?.iter().map(|byte| i8::from_le_bytes([*byte])).collect(),
+            weights: reader
+                .take(features.saturating_mul(classes))?
+                .iter()
+                .map(|byte| i8::from_le_bytes([*byte]))
+                .collect(),
             temperature,
             fingerprint,
         };
@@ -278,7 +284,10 @@ impl<'a> Reader<'a> {
 
     fn floats(&mut self, count: usize) -> Result<Vec<f32>, ModelError> {
         let bytes = self.take(count.saturating_mul(4))?;
-        Ok(bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]])).collect())
+        Ok(bytes
+            .chunks_exact(4)
+            .map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+            .collect())
     }
 }
 
@@ -291,8 +300,16 @@ mod tests {
     }
 
     fn small() -> LinearModel {
-        let texts = ["сколько стоит", "какая цена", "цена сколько", "позвоните мне", "мне позвоните сейчас", "позвоните"];
-        let examples: Vec<_> = texts.iter().enumerate().map(|(i, text)| example(text, u16::from(i >= 3))).collect();
+        let texts = [
+            "сколько стоит",
+            "какая цена",
+            "цена сколько",
+            "позвоните мне",
+            "мне позвоните сейчас",
+            "позвоните",
+        ];
+        let examples: Vec<_> =
+            texts.iter().enumerate().map(|(i, text)| example(text, u16::from(i >= 3))).collect();
         train(&examples, 2, Training { min_examples: 1, ..Training::default() }, [7; 32])
     }
 
@@ -314,6 +331,9 @@ mod tests {
         let bytes = model.to_bytes();
         assert_eq!(LinearModel::from_bytes(&bytes).as_ref(), Ok(&model));
         assert!(matches!(LinearModel::from_bytes(&bytes[..bytes.len() - 1]), Err(ModelError::Damaged(_))));
-        assert_eq!(LinearModel::from_bytes(b"something else, long enough to be read"), Err(ModelError::Foreign));
+        assert_eq!(
+            LinearModel::from_bytes(b"something else, long enough to be read"),
+            Err(ModelError::Foreign)
+        );
     }
 }

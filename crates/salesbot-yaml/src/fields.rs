@@ -74,7 +74,11 @@ fn wrong(node: &Node, wanted: &str, file: &SourceFile, diagnostics: &mut Diagnos
 }
 
 /// The entries of a map with text keys, in file order; reports what is not one.
-pub fn entries<'a>(node: &'a Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Vec<(&'a Node, &'a Node)> {
+pub fn entries<'a>(
+    node: &'a Node,
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(&'a Node, &'a Node)> {
     match node.map() {
         Some(entries) => entries.iter().filter(|(k, _)| k.text().is_some()).map(|(k, v)| (k, v)).collect(),
         None if node.is_null() => Vec::new(),

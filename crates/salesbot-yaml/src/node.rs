@@ -129,7 +129,13 @@ struct Builder {
 type Step = Result<(), (Place, String)>;
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, span: Span, file: &SourceFile, diagnostics: &mut Diagnostics) -> Step {
+    fn take(
+        &mut self,
+        event: Event<'_>,
+        span: Span,
+        file: &SourceFile,
+        diagnostics: &mut Diagnostics,
+    ) -> Step {
         let place = place_of(span);
         match event {
             Event::DocumentStart(_) => {
@@ -141,9 +147,15 @@ impl Builder {
             }
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
-                let width = if style == ScalarStyle::Literal || style == ScalarStyle::Folded { 1 } else { place.width };
-                let node =
-                    Node { place: Place { width, ..place }, value: Value::Scalar { text: text.into_owned(), plain } };
+                let width = if style == ScalarStyle::Literal || style == ScalarStyle::Folded {
+                    1
+                } else {
+                    place.width
+                };
+                let node = Node {
+                    place: Place { width, ..place },
+                    value: Value::Scalar { text: text.into_owned(), plain },
+                };
                 self.close(node, anchor, file, diagnostics)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {

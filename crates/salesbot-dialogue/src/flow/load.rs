@@ -45,16 +45,37 @@ struct Raw<'a> {
 type Rows<'a> = BTreeMap<String, Option<(&'a Node, &'a SourceFile)>>;
 
 const KEYS: [&str; 17] = [
-    "kind", "goal", "phase", "state", "required", "optional", "on_enter_flags", "on_enter", "next", "prev",
-    "max_turns", "options_from_turn", "stall_exit", "final", "price_default", "unclear_default", "note",
+    "kind",
+    "goal",
+    "phase",
+    "state",
+    "required",
+    "optional",
+    "on_enter_flags",
+    "on_enter",
+    "next",
+    "prev",
+    "max_turns",
+    "options_from_turn",
+    "stall_exit",
+    "final",
+    "price_default",
+    "unclear_default",
+    "note",
 ];
 
 impl Catalog {
     /// Compiles all flows. With errors in `diagnostics` the result must not be used.
-    pub fn load(sources: &FlowSources, intents: IntentCatalog, known: &Known<'_>, diagnostics: &mut Diagnostics) -> Self {
+    pub fn load(
+        sources: &FlowSources,
+        intents: IntentCatalog,
+        known: &Known<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
         let base = parse_all(&sources.base, diagnostics);
         let flows = parse_all(&sources.flows, diagnostics);
-        let mut loader = Loader { intents: &intents, known, groups: BTreeMap::new(), shared: BTreeMap::new() };
+        let mut loader =
+            Loader { intents: &intents, known, groups: BTreeMap::new(), shared: BTreeMap::new() };
         loader.read_groups(&base, diagnostics);
         let slots = all_slots(known, &base, &flows);
         loader.read_conditions(&base, &slots, diagnostics);
@@ -63,7 +84,14 @@ impl Catalog {
         let profiles = loader.read_profiles(&base, &slots, diagnostics);
         let mut compiled = BTreeMap::new();
         for (file, root) in &flows {
-            let part = FlowBuilder { loader: &loader, file, shared: &shared_states, mixins: &mixins, profiles: &profiles, slots: &slots };
+            let part = FlowBuilder {
+                loader: &loader,
+                file,
+                shared: &shared_states,
+                mixins: &mixins,
+                profiles: &profiles,
+                slots: &slots,
+            };
             if let Some(flow) = part.build(root, diagnostics) {
                 compiled.insert(flow.name.clone(), flow);
             }
@@ -78,7 +106,11 @@ fn parse_all<'a>(files: &'a [SourceFile], diagnostics: &mut Diagnostics) -> Vec<
 }
 
 /// Slots a condition may compare: what extractors fill, what states require or set.
-fn all_slots(known: &Known<'_>, base: &[(&SourceFile, Node)], flows: &[(&SourceFile, Node)]) -> BTreeSet<String> {
+fn all_slots(
+    known: &Known<'_>,
+    base: &[(&SourceFile, Node)],
+    flows: &[(&SourceFile, Node)],
+) -> BTreeSet<String> {
     let mut slots = known.slots.clone();
     let mut take = |state: &Node| {
         for key in ["on_enter_flags"] {
@@ -137,13 +169,23 @@ impl<'a> Loader<'a> {
     }
 
     /// Conditions may use those above them in the file; a cycle is therefore an unknown name.
-    fn read_conditions(&mut self, base: &[(&SourceFile, Node)], slots: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
+    fn read_conditions(
+        &mut self,
+        base: &[(&SourceFile, Node)],
+        slots: &BTreeSet<String>,
+        diagnostics: &mut Diagnostics,
+    ) {
         for (file, root) in base {
             let Some(conditions) = root.get("conditions") else { continue };
             for (key, node) in entries(conditions, file, diagnostics) {
                 let name = key.text().unwrap_or_default();
                 if condition::BUILT_IN.iter().any(|known| known.name == name) {
-                    diagnostics.warning(file, key.place, "W20", format!("`{name}` hides a condition of the engine"));
+                    diagnostics.warning(
+                        file,
+                        key.place,
+                        "W20",
+                        format!("`{name}` hides a condition of the engine"),
+                    );
                 }
                 if let Some(found) = condition::read(node, &self.scope(slots), file, diagnostics) {
                     self.shared.insert(name.to_owned(), found);
@@ -169,7 +211,13 @@ impl<'a> Loader<'a> {
         found
     }
 
-    fn read_state<'n>(&self, node: &'n Node, place: Place, file: &'n SourceFile, diagnostics: &mut Diagnostics) -> Raw<'n> {
+    fn read_state<'n>(
+        &self,
+        node: &'n Node,
+        place: Place,
+        file: &'n SourceFile,
+        diagnostics: &mut Diagnostics,
+    ) -> Raw<'n> {
         let mut raw = Raw { file: Some(file), place, ..Raw::default() };
         let Some(mut fields) = Fields::of(node, file, diagnostics) else { return raw };
         for key in KEYS {
@@ -218,7 +266,8 @@ impl<'a> Loader<'a> {
                 let group = item.text().unwrap_or_default();
                 match self.groups.get(group) {
                     Some(members) => {
-                        names.extend(members.iter().map(|id| (self.intents.name(*id).to_owned(), item.place)));
+                        names
+                            .extend(members.iter().map(|id| (self.intents.name(*id).to_owned(), item.place)));
                     }
                     None => {
                         diagnostics
@@ -275,7 +324,12 @@ impl<'a> Loader<'a> {
             return self.profile(name, node, profiles, file, diagnostics);
         }
         let Some(parent) = node.get("extends") else {
-            diagnostics.error(file, node.place, "E17", "priorities need a list, a profile name, or `extends`");
+            diagnostics.error(
+                file,
+                node.place,
+                "E17",
+                "priorities need a list, a profile name, or `extends`",
+            );
             return Vec::new();
         };
         let mut rules = self.profile(parent.text().unwrap_or_default(), parent, profiles, file, diagnostics);
@@ -285,7 +339,12 @@ impl<'a> Loader<'a> {
             match (rules.iter_mut().find(|rule| rule.name == name), rank) {
                 (Some(rule), Some(rank)) => rule.rank = rank,
                 _ => {
-                    diagnostics.error(file, row.place, "E18", "an override is `{name: <known row>, rank: <number>}`");
+                    diagnostics.error(
+                        file,
+                        row.place,
+                        "E18",
+                        "an override is `{name: <known row>, rank: <number>}`",
+                    );
                 }
             }
         }
@@ -308,7 +367,13 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn rank_rule(&self, row: &Node, slots: &BTreeSet<String>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<RankRule> {
+    fn rank_rule(
+        &self,
+        row: &Node,
+        slots: &BTreeSet<String>,
+        file: &SourceFile,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<RankRule> {
         let mut fields = Fields::of(row, file, diagnostics)?;
         let name: String = fields.required("name")?;
         let rank = fields.required("rank")?;
@@ -322,7 +387,8 @@ impl<'a> Loader<'a> {
         let when = fields.node("when");
         let flag: Option<String> = fields.optional("flag");
         fields.finish();
-        let kind = one_of(kind, &[("action", Kind::Action), ("transition", Kind::Transition)], file, diagnostics);
+        let kind =
+            one_of(kind, &[("action", Kind::Action), ("transition", Kind::Transition)], file, diagnostics);
         let origins = [
             ("state_rule", Origin::StateRule),
             ("intent_transition", Origin::IntentTransition),
@@ -350,13 +416,23 @@ impl<'a> Loader<'a> {
     }
 }
 
-fn one_of<T: Copy>(node: Option<&Node>, choices: &[(&str, T)], file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<T> {
+fn one_of<T: Copy>(
+    node: Option<&Node>,
+    choices: &[(&str, T)],
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
     let node = node?;
     let text = node.text().unwrap_or_default();
     let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
     if found.is_none() {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        diagnostics.error(file, node.place, "E18", format!("expected one of {}, found `{text}`", names.join(", ")));
+        diagnostics.error(
+            file,
+            node.place,
+            "E18",
+            format!("expected one of {}, found `{text}`", names.join(", ")),
+        );
     }
     found
 }
@@ -423,7 +499,8 @@ impl<'a> FlowBuilder<'a> {
             .enumerate()
             .map(|(i, state)| (state.clone(), StateId(u16::try_from(i).unwrap_or(u16::MAX))))
             .collect();
-        let names = Names { by_name: &by_name, flow: &name, entry: entry_state.and_then(Node::text), raw: None };
+        let names =
+            Names { by_name: &by_name, flow: &name, entry: entry_state.and_then(Node::text), raw: None };
         let target = |node: Option<&Node>, fallback: &str, diagnostics: &mut Diagnostics| match node {
             Some(node) => names.state(node, file, diagnostics),
             None => names.by_text(fallback, root.place, file, diagnostics),
@@ -442,7 +519,10 @@ impl<'a> FlowBuilder<'a> {
         let scope = self.loader.scope(self.slots);
         let mut skip_conditions = BTreeMap::new();
         for (key, node) in skips.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
-            let list = items(node).iter().filter_map(|item| condition::read(item, &scope, file, diagnostics)).collect();
+            let list = items(node)
+                .iter()
+                .filter_map(|item| condition::read(item, &scope, file, diagnostics))
+                .collect();
             skip_conditions.insert(key.text().unwrap_or_default().to_owned(), list);
         }
         let progress_intents = progress
@@ -496,7 +576,12 @@ impl<'a> FlowBuilder<'a> {
         let file = raw.file.unwrap_or(self.file);
         let mut result = Raw { file: raw.file, place: raw.place, ..Raw::default() };
         if path.iter().any(|seen| seen == name) {
-            diagnostics.error(file, raw.place, "E04", format!("inheritance goes in a circle: {} → {name}", path.join(" → ")));
+            diagnostics.error(
+                file,
+                raw.place,
+                "E04",
+                format!("inheritance goes in a circle: {} → {name}", path.join(" → ")),
+            );
             return result;
         }
         path.push(name.to_owned());
@@ -549,7 +634,12 @@ impl<'a> FlowBuilder<'a> {
         let mut number = |key: &str, default: u32| {
             let Some(node) = raw.keys.get(key) else { return default };
             node.text().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-                diagnostics.error(file, node.place, "E18", format!("`{key}` must be a whole number, 0 or more"));
+                diagnostics.error(
+                    file,
+                    node.place,
+                    "E18",
+                    format!("`{key}` must be a whole number, 0 or more"),
+                );
                 default
             })
         };
@@ -565,7 +655,8 @@ impl<'a> FlowBuilder<'a> {
                     .suggest(slot, self.loader.known.slots.iter().map(String::as_str));
             }
         }
-        let on_enter = raw.keys.get("on_enter").and_then(|node| names.action(node, file, self.loader, diagnostics));
+        let on_enter =
+            raw.keys.get("on_enter").and_then(|node| names.action(node, file, self.loader, diagnostics));
         let mut rules = BTreeMap::new();
         for (intent, row) in &raw.rules {
             let (Some((node, row_file)), Some(id)) = (row, self.loader.intents.id(intent)) else { continue };
@@ -590,7 +681,8 @@ impl<'a> FlowBuilder<'a> {
                 _ => {}
             }
         }
-        let mut state_of = |key: &str| raw.keys.get(key).and_then(|node| names.state(node, file, diagnostics));
+        let mut state_of =
+            |key: &str| raw.keys.get(key).and_then(|node| names.state(node, file, diagnostics));
         let (next, prev, stall_exit) = (state_of("next"), state_of("prev"), state_of("stall_exit"));
         State {
             name: name.to_owned(),
@@ -648,7 +740,13 @@ impl Names<'_, '_> {
         self.by_text(node.text().unwrap_or_default(), node.place, file, diagnostics)
     }
 
-    fn by_text(&self, text: &str, place: Place, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<StateId> {
+    fn by_text(
+        &self,
+        text: &str,
+        place: Place,
+        file: &SourceFile,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<StateId> {
         let mut name = self.expand(text);
         name = self.expand(name);
         if name.starts_with('$') {
@@ -665,7 +763,13 @@ impl Names<'_, '_> {
         found
     }
 
-    fn action(&self, node: &Node, file: &SourceFile, loader: &Loader<'_>, diagnostics: &mut Diagnostics) -> Option<String> {
+    fn action(
+        &self,
+        node: &Node,
+        file: &SourceFile,
+        loader: &Loader<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<String> {
         let text = node.text().unwrap_or_default();
         let name = self.expand(text);
         if name.starts_with('$') {
@@ -693,7 +797,12 @@ fn read_chain<T>(
     let mut chain = Chain { cases: Vec::new(), default: None };
     for item in items(node) {
         if chain.default.is_some() {
-            diagnostics.error(file, item.place, "E17", "this entry stands after the default and can never be reached");
+            diagnostics.error(
+                file,
+                item.place,
+                "E17",
+                "this entry stands after the default and can never be reached",
+            );
         } else if let (Some(when), Some(then)) = (item.get("when"), item.get(key)) {
             let condition = condition::read(when, scope, file, diagnostics);
             let target = value(then, diagnostics);
@@ -728,7 +837,12 @@ fn lint(flow: &Flow, root: &Node, file: &SourceFile, diagnostics: &mut Diagnosti
     }
     for (id, state) in flow.states() {
         if !reached.contains(&id) {
-            diagnostics.warning(file, root.place, "W01", format!("state `{}` can never be reached", state.name));
+            diagnostics.warning(
+                file,
+                root.place,
+                "W01",
+                format!("state `{}` can never be reached", state.name),
+            );
         }
         let own_line = Place { line: state.line, column: 1, width: 1 };
         let place = if state.file == file.name { own_line } else { root.place };
@@ -736,7 +850,12 @@ fn lint(flow: &Flow, root: &Node, file: &SourceFile, diagnostics: &mut Diagnosti
             diagnostics.error(file, place, "E15", format!("state `{}` can never be left", state.name));
         }
         if !state.required.is_empty() && !state.is_final && state.data_complete.is_none() {
-            diagnostics.error(file, place, "E15", format!("state `{}` requires data but has no `data_complete` row", state.name));
+            diagnostics.error(
+                file,
+                place,
+                "E15",
+                format!("state `{}` requires data but has no `data_complete` row", state.name),
+            );
         }
     }
     if !flow.states().any(|(_, state)| state.is_final) {

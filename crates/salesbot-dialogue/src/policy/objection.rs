@@ -22,15 +22,31 @@ pub const FAMILIES: [Family; 8] = [
     family("no_need", &["objection_no_need", "objection_scale"], 1, true),
     family(
         "trust",
-        &["objection_trust", "objection_risk", "objection_roi_doubt", "objection_security", "objection_bad_experience"],
+        &[
+            "objection_trust",
+            "objection_risk",
+            "objection_roi_doubt",
+            "objection_security",
+            "objection_bad_experience",
+        ],
         2,
         false,
     ),
     family("timing", &["objection_timing", "objection_priority", "objection_contract_bound"], 1, true),
-    family("complexity", &["objection_complexity", "objection_team_resistance", "objection_change_management"], 2, false),
+    family(
+        "complexity",
+        &["objection_complexity", "objection_team_resistance", "objection_change_management"],
+        2,
+        false,
+    ),
 ];
 
-const fn family(name: &'static str, intents: &'static [&'static str], attempts: u32, may_close: bool) -> Family {
+const fn family(
+    name: &'static str,
+    intents: &'static [&'static str],
+    attempts: u32,
+    may_close: bool,
+) -> Family {
     Family { name, intents, attempts, may_close }
 }
 
@@ -46,7 +62,12 @@ pub(super) fn of_turn(view: &View<'_>) -> Option<(&'static str, u32)> {
 
 /// Counts an objection while no limit is reached, so the counters stay at the limit; a series ends with
 /// anything that is not an objection.
-pub(super) fn count(memory: &mut DialogueState, intent: IntentId, intents: &IntentCatalog, options: &Options) {
+pub(super) fn count(
+    memory: &mut DialogueState,
+    intent: IntentId,
+    intents: &IntentCatalog,
+    options: &Options,
+) {
     let objections = &mut memory.counters.objections;
     let Some(family) = family_of(intents.name(intent)) else {
         objections.consecutive = 0;

@@ -18,7 +18,9 @@ pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision
     let alone = action.filter(|at| !proposals[*at].combinable);
     let transition = best(&proposals, |proposal| {
         proposal.kind() == Kind::Transition
-            && alone.is_none_or(|at| proposals[at].source == proposal.source && proposals[at].reason == proposal.reason)
+            && alone.is_none_or(|at| {
+                proposals[at].source == proposal.source && proposals[at].reason == proposal.reason
+            })
     });
     let merge = match (action, transition) {
         (Some(_), Some(_)) => Merge::Merged,
@@ -45,7 +47,10 @@ pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision
         next = target;
         reasons.push("fallback_any_transition".to_owned());
     }
-    if view.flow.state(next).name == "success" && view.flow.goal == Goal::Contact && !view.memory.contact().valid {
+    if view.flow.state(next).name == "success"
+        && view.flow.goal == Goal::Contact
+        && !view.memory.contact().valid
+    {
         // A sale is not won without a way to reach the client.
         next = view.flow.id("close").unwrap_or(view.state);
         reasons.push("contact_missing".to_owned());
@@ -99,7 +104,8 @@ fn tier_of(action: &str) -> Option<&'static str> {
 }
 
 fn rank(view: &View<'_>, proposal: &Proposal) -> u32 {
-    let ranks = view.flow.priorities.iter().filter(|rule| matches(view, rule, proposal)).map(|rule| rule.rank);
+    let ranks =
+        view.flow.priorities.iter().filter(|rule| matches(view, rule, proposal)).map(|rule| rule.rank);
     ranks.min().unwrap_or(NO_RANK)
 }
 
@@ -120,7 +126,12 @@ fn matches(view: &View<'_>, rule: &RankRule, proposal: &Proposal) -> bool {
 }
 
 /// Leaving a phase forwards, phases whose skip condition holds are passed over.
-fn skip_phases(view: &View<'_>, from: StateId, visited: &mut Vec<StateId>, reasons: &mut Vec<String>) -> StateId {
+fn skip_phases(
+    view: &View<'_>,
+    from: StateId,
+    visited: &mut Vec<StateId>,
+    reasons: &mut Vec<String>,
+) -> StateId {
     let mut next = from;
     if view.state().phase.is_none() || from == view.state {
         return next;

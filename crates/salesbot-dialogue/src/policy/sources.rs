@@ -50,14 +50,37 @@ struct Proposals<'a> {
 }
 
 impl Proposals<'_> {
-    fn add(&mut self, what: Move, priority: Priority, combinable: bool, origin: Origin, reason: impl Into<String>) {
+    fn add(
+        &mut self,
+        what: Move,
+        priority: Priority,
+        combinable: bool,
+        origin: Origin,
+        reason: impl Into<String>,
+    ) {
         let source = SOURCES.iter().map(|(name, ..)| *name).find(|name| *name == self.source).unwrap_or("");
         let reason = reason.into();
         let intent = self.intent;
-        self.list.push(Proposal { source, what, priority, rank: 0, combinable, reason, origin, intent, won: false });
+        self.list.push(Proposal {
+            source,
+            what,
+            priority,
+            rank: 0,
+            combinable,
+            reason,
+            origin,
+            intent,
+            won: false,
+        });
     }
 
-    fn act(&mut self, action: impl Into<String>, priority: Priority, origin: Origin, reason: impl Into<String>) {
+    fn act(
+        &mut self,
+        action: impl Into<String>,
+        priority: Priority,
+        origin: Origin,
+        reason: impl Into<String>,
+    ) {
         self.add(Move::Act(action.into()), priority, true, origin, reason);
     }
 
@@ -116,7 +139,12 @@ fn conversation_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
         }
         Tier::SoftClose => {
             proposals.act("guard_soft_close", Priority::Critical, Origin::Engine, reason.clone());
-            proposals.go(view.flow.soft_close, Priority::Critical, Origin::Engine, format!("{reason}_transition"));
+            proposals.go(
+                view.flow.soft_close,
+                Priority::Critical,
+                Origin::Engine,
+                format!("{reason}_transition"),
+            );
         }
     }
 }
@@ -138,7 +166,9 @@ fn price_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
 
 /// Answers any other question that the knowledge base is for.
 fn fact_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
-    let Some(intent) = view.understanding.intents().find(|id| view.intents.is_fact_question(*id)) else { return };
+    let Some(intent) = view.understanding.intents().find(|id| view.intents.is_fact_question(*id)) else {
+        return;
+    };
     proposals.intent = intent;
     let name = view.intents.name(intent);
     let default = match name {
@@ -173,9 +203,15 @@ fn data_collector(view: &View<'_>, proposals: &mut Proposals<'_>) {
 /// Stops arguing at the limit, or when a family that may close comes again after its attempts.
 fn objection_limit(view: &View<'_>, proposals: &mut Proposals<'_>) {
     if view.objection_limit_reached() && view.is_objection() {
-        proposals.act("objection_limit_reached", Priority::Critical, Origin::Engine, "objection_limit_exceeded");
+        proposals.act(
+            "objection_limit_reached",
+            Priority::Critical,
+            Origin::Engine,
+            "objection_limit_exceeded",
+        );
         proposals.go(view.flow.soft_close, Priority::Critical, Origin::Engine, "objection_limit_exceeded");
     } else if let Some(family) = family_of(view.intents.name(view.understanding.intent))
+        && view.options.rules.objection_handler
         && is_used_up(view, family)
     {
         proposals.act("soft_close", Priority::High, Origin::Engine, "objection_attempts_used_up");
@@ -193,7 +229,9 @@ fn objection_return(view: &View<'_>, proposals: &mut Proposals<'_>) {
     if view.state().name != "handle_objection" {
         return;
     }
-    let Some(saved) = view.before.counters.return_state.as_deref().and_then(|name| view.flow.id(name)) else { return };
+    let Some(saved) = view.before.counters.return_state.as_deref().and_then(|name| view.flow.id(name)) else {
+        return;
+    };
     let is_phase = view.flow.state(saved).phase.is_some();
     let intent = view.understanding.intent;
     let returns = view.intents.is_positive(intent) || view.intents.is_question(intent);
@@ -202,13 +240,21 @@ fn objection_return(view: &View<'_>, proposals: &mut Proposals<'_>) {
         proposals.go(saved, Priority::High, Origin::Engine, "objection_return_to_phase");
     } else if returns {
         proposals.go(view.flow.entry, Priority::Normal, Origin::Engine, "objection_return_to_entry_state");
-    } else if view.is_objection() && is_phase && objections.consecutive >= view.options.limits.phase_origin_objection_escape {
+    } else if view.is_objection()
+        && is_phase
+        && objections.consecutive >= view.options.limits.phase_origin_objection_escape
+    {
         proposals.go(saved, Priority::High, Origin::Engine, "objection_phase_origin_escape");
     } else if view.is_objection()
         && !is_phase
         && (objections.consecutive >= 3 || objections.total + 1 >= view.options.limits.max_total_objections)
     {
-        proposals.go(view.flow.entry, Priority::Normal, Origin::Engine, "objection_loop_escape_to_entry_state");
+        proposals.go(
+            view.flow.entry,
+            Priority::Normal,
+            Origin::Engine,
+            "objection_loop_escape_to_entry_state",
+        );
     }
 }
 
@@ -257,7 +303,9 @@ fn stall_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
     }
     let saved = view.before.counters.return_state.as_deref().and_then(|name| view.flow.id(name));
     let exit = if state.name == "handle_objection" { saved.or(state.stall_exit) } else { state.stall_exit };
-    let Some(exit) = exit.or_else(|| view.flow.id("close")).filter(|exit| *exit != view.state) else { return };
+    let Some(exit) = exit.or_else(|| view.flow.id("close")).filter(|exit| *exit != view.state) else {
+        return;
+    };
     let (priority, reason) = match hard {
         true => (Priority::High, "max_turns_in_state_exceeded"),
         false => (Priority::Normal, "stall_soft_progression"),
@@ -275,7 +323,8 @@ fn intent_transition(view: &View<'_>, proposals: &mut Proposals<'_>) {
     let intent = view.understanding.intent;
     let name = view.intents.name(intent);
     let goes_back = view.catalog.in_group(intent, "go_back");
-    let spent = view.before.counters.gobacks >= view.options.limits.max_gobacks || !view.options.circular_flow;
+    let spent =
+        view.before.counters.gobacks >= view.options.limits.max_gobacks || !view.options.circular_flow;
     if goes_back && (spent || view.has_data()) {
         return;
     }
@@ -288,7 +337,10 @@ fn intent_transition(view: &View<'_>, proposals: &mut Proposals<'_>) {
 /// A phone number or e-mail in the message is the goal of the talk, whatever else the message says.
 fn contact(view: &View<'_>, proposals: &mut Proposals<'_>) {
     let intent = view.understanding.intent;
-    if !view.brings_contact() || view.intents.is(intent, "contact_provided") || view.intents.is_objection(intent) {
+    if !view.brings_contact()
+        || view.intents.is(intent, "contact_provided")
+        || view.intents.is_objection(intent)
+    {
         return;
     }
     let refuses = view.intents.in_category(intent, "exit");
@@ -302,10 +354,13 @@ fn contact(view: &View<'_>, proposals: &mut Proposals<'_>) {
 fn escalation(view: &View<'_>, proposals: &mut Proposals<'_>) {
     let options = &view.options.escalation;
     let intents = view.intents;
-    let asked_for = |name: &str| intents.id(name).is_some_and(|id| view.understanding.intents().any(|own| own == id));
+    let asked_for =
+        |name: &str| intents.id(name).is_some_and(|id| view.understanding.intents().any(|own| own == id));
     let total = |name: &str| view.memory.total(name);
     let intent = intents.name(view.understanding.intent);
-    let (reason, priority) = if asked_for("request_human") || (intent == "need_help" && total("need_help") >= 2) {
+    let (reason, priority) = if asked_for("request_human")
+        || (intent == "need_help" && total("need_help") >= 2)
+    {
         ("explicit_request", Priority::Critical)
     } else if intents.in_category(view.understanding.intent, "sensitive") {
         ("sensitive_topic", Priority::Critical)

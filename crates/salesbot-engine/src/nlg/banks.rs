@@ -1,0 +1,448 @@
+//! The phrase banks of `content/replies/`: what each action says, loaded and checked once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use salesbot_dialogue::policy::objection::FAMILIES;
+use salesbot_dialogue::{Choice, IntentCatalog, Tone};
+use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, items, parse};
+
+use super::grammar::holes;
+
+/// Files of `content/replies/`.
+#[derive(Clone, Debug)]
+pub struct ReplySources {
+    pub actions: SourceFile,
+    pub acks: SourceFile,
+    pub questions: SourceFile,
+    pub messages: SourceFile,
+    pub objections: SourceFile,
+    pub menus: SourceFile,
+}
+
+/// One wording. `tone` limits it to that mood; `asks` says that it ends in a question of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Phrase {
+    pub text: String,
+    pub tone: Option<Tone>,
+    pub informal: bool,
+    pub asks: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuestionBank {
+    pub state: Option<String>,
+    pub slot: Option<String>,
+    pub kind: String,
+    pub texts: Vec<Phrase>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObjectionBank {
+    /// Finds the one fact that stands between agreement and question.
+    pub query: Option<String>,
+    pub agree: Vec<Phrase>,
+    pub ask: Vec<Phrase>,
+    pub second: Vec<Phrase>,
+    pub last: Vec<Phrase>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MenuBank {
+    pub lead: Vec<Phrase>,
+    pub options: Vec<Choice>,
+    pub footer: Vec<Phrase>,
+}
+
+/// Where the facts of a reply come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerPart {
+    #[default]
+    None,
+    Asked,
+    AskedIfSure,
+    Pain,
+    Objection,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MessagePart {
+    #[default]
+    None,
+    Own,
+    WhenNothingLearned,
+    Handover,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuestionPart {
+    #[default]
+    None,
+    State,
+    Pressure,
+    Contact,
+}
+
+/// The parts of an action's reply.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recipe {
+    pub family: String,
+    pub ack: Option<String>,
+    pub answer: AnswerPart,
+    pub message: MessagePart,
+    pub question: QuestionPart,
+    pub menu: bool,
+    pub repeat: bool,
+    pub summary: bool,
+    /// Bank of the message, the action's own name unless it is an alias.
+    pub bank: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Banks {
+    recipes: BTreeMap<String, Recipe>,
+    pub acks: BTreeMap<String, Vec<Phrase>>,
+    pub questions: Vec<QuestionBank>,
+    pub messages: BTreeMap<String, Vec<Phrase>>,
+    pub objections: BTreeMap<String, ObjectionBank>,
+    /// Words of agreement for single intents, by intent.
+    pub special: BTreeMap<String, Vec<Phrase>>,
+    pub menus: BTreeMap<String, MenuBank>,
+}
+
+/// Any state may be the target of a bridge; one recipe serves them all.
+const BRIDGE: &str = "transition_to";
+
+impl Banks {
+    /// Errors: E02 unknown key, E18 wrong value, E40 a needed bank is missing or empty, E41 unknown placeholder.
+    pub fn load(
+        sources: &ReplySources,
+        slots: &BTreeSet<String>,
+        intents: &IntentCatalog,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut banks = Self::default();
+        banks.read_actions(&sources.actions, diagnostics);
+        banks.acks = phrase_map(&sources.acks, "acks", diagnostics);
+        banks.messages = phrase_map(&sources.messages, "messages", diagnostics);
+        banks.read_questions(&sources.questions, slots, diagnostics);
+        banks.read_objections(&sources.objections, diagnostics);
+        banks.read_menus(&sources.menus, intents, diagnostics);
+        banks.check(sources, slots, diagnostics);
+        banks
+    }
+
+    /// The recipe of an action; `transition_to_<state>` falls back to the general bridge.
+    pub fn recipe(&self, action: &str) -> Option<&Recipe> {
+        self.recipes
+            .get(action)
+            .or_else(|| action.starts_with(BRIDGE).then(|| self.recipes.get(BRIDGE)).flatten())
+    }
+
+    pub fn actions(&self) -> impl Iterator<Item = (&str, &Recipe)> {
+        self.recipes.iter().map(|(name, recipe)| (name.as_str(), recipe))
+    }
+
+    /// Texts of an action's message, with the bank's name.
+    pub fn message(&self, action: &str) -> Option<(String, &[Phrase])> {
+        let recipe = self.recipe(action)?;
+        let own = [action, recipe.bank.as_str()];
+        let name = own
+            .into_iter()
+            .find(|name| self.messages.contains_key(*name))
+            .or_else(|| action.starts_with(BRIDGE).then_some(BRIDGE))?;
+        self.messages.get(name).map(|texts| (name.to_owned(), texts.as_slice()))
+    }
+
+    fn read_actions(&mut self, file: &SourceFile, diagnostics: &mut Diagnostics) {
+        let Some(root) = parse(file, diagnostics) else { return };
+        let Some(families) = root.get("families") else {
+            diagnostics.error(file, root.place, "E17", "key `families` is missing");
+            return;
+        };
+        for (key, node) in entries(families, file, diagnostics) {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let recipe = fields.node("recipe");
+            let actions = fields.node("actions");
+            fields.finish();
+            let family = key.text().unwrap_or_default();
+            let default = recipe.map(|node| read_recipe(node, family, file, diagnostics)).unwrap_or_default();
+            for (action, node) in actions.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+                let name = action.text().unwrap_or_default();
+                let mut own = default.clone();
+                name.clone_into(&mut own.bank);
+                if !node.is_null()
+                    && let Some(mut fields) = Fields::of(node, file, diagnostics)
+                {
+                    let recipe = fields.node("recipe");
+                    let alias: Option<String> = fields.optional("as");
+                    fields.finish();
+                    if let Some(node) = recipe {
+                        own = read_recipe(node, family, file, diagnostics);
+                    }
+                    own.bank = alias.unwrap_or_else(|| name.to_owned());
+                }
+                family.clone_into(&mut own.family);
+                if self.recipes.insert(name.to_owned(), own).is_some() {
+                    diagnostics.error(
+                        file,
+                        action.place,
+                        "E30",
+                        format!("action `{name}` is declared twice"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn read_questions(&mut self, file: &SourceFile, slots: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
+        let Some(root) = parse(file, diagnostics) else { return };
+        for node in root.get("questions").map(items).unwrap_or_default() {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let state = fields.optional("state");
+            let slot: Option<String> = fields.optional("slot");
+            let kind: String = fields.required("kind").unwrap_or_default();
+            let texts = fields.node("texts");
+            fields.finish();
+            if !["open", "yes_no", "choice", "contact"].contains(&kind.as_str()) {
+                diagnostics.error(file, node.place, "E18", format!("unknown kind of question `{kind}`"));
+            }
+            if let Some(slot) = slot.as_ref().filter(|slot| !slots.contains(*slot)) {
+                diagnostics
+                    .error(file, node.place, "E07", format!("unknown slot `{slot}`"))
+                    .suggest(slot, slots.iter().map(String::as_str));
+            }
+            self.questions.push(QuestionBank { state, slot, kind, texts: phrases(texts, file, diagnostics) });
+        }
+    }
+
+    fn read_objections(&mut self, file: &SourceFile, diagnostics: &mut Diagnostics) {
+        let Some(root) = parse(file, diagnostics) else { return };
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return };
+        let list = fields.node("objections");
+        let special = fields.node("special");
+        fields.finish();
+        for (key, node) in list.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let query = fields.optional("query");
+            let parts =
+                [fields.node("agree"), fields.node("ask"), fields.node("second"), fields.node("final")];
+            fields.finish();
+            let [agree, ask, second, last] = parts.map(|node| phrases(node, file, diagnostics));
+            self.objections.insert(
+                key.text().unwrap_or_default().to_owned(),
+                ObjectionBank { query, agree, ask, second, last },
+            );
+        }
+        for (key, node) in special.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            self.special
+                .insert(key.text().unwrap_or_default().to_owned(), phrases(Some(node), file, diagnostics));
+        }
+    }
+
+    fn read_menus(&mut self, file: &SourceFile, intents: &IntentCatalog, diagnostics: &mut Diagnostics) {
+        let Some(root) = parse(file, diagnostics) else { return };
+        let menus = root.get("menus");
+        for (key, node) in menus.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let (lead, footer, options) =
+                (fields.node("lead"), fields.node("footer"), fields.node("options"));
+            fields.finish();
+            let mut choices = Vec::new();
+            for option in options.map(items).unwrap_or_default() {
+                let label = option.get("label").and_then(Node::text).unwrap_or_default().to_owned();
+                let intent = option.get("intent").and_then(Node::text).unwrap_or_default().to_owned();
+                if intents.id(&intent).is_none() {
+                    diagnostics
+                        .error(file, option.place, "E08", format!("unknown intent `{intent}`"))
+                        .suggest(&intent, intents.names());
+                }
+                choices.push(Choice { label, intent: Some(intent), value: None });
+            }
+            let menu = MenuBank {
+                lead: phrases(lead, file, diagnostics),
+                options: choices,
+                footer: phrases(footer, file, diagnostics),
+            };
+            self.menus.insert(key.text().unwrap_or_default().to_owned(), menu);
+        }
+    }
+
+    /// Every bank a recipe can reach exists, and every placeholder is one the writer fills.
+    fn check(&self, sources: &ReplySources, slots: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
+        let whole = salesbot_yaml::Place::default();
+        for (action, recipe) in &self.recipes {
+            let own = [action, &recipe.bank].into_iter().any(|name| self.messages.contains_key(name));
+            let needs = recipe.message == MessagePart::Own && !own && !action.starts_with(BRIDGE);
+            // Actions of flows that come later share the bridge of their family.
+            if needs
+                && !["ask", "repair", "close", "greet", "acknowledge", "meta", "exit", "goback", "guard"]
+                    .contains(&recipe.family.as_str())
+            {
+                diagnostics.error(
+                    &sources.messages,
+                    whole,
+                    "E40",
+                    format!("action `{action}` has no texts under `messages`"),
+                );
+            }
+            if let Some(ack) = recipe.ack.as_ref().filter(|ack| !self.acks.contains_key(*ack)) {
+                diagnostics.error(
+                    &sources.acks,
+                    whole,
+                    "E40",
+                    format!("action `{action}` opens with `{ack}`, which has no texts"),
+                );
+            }
+        }
+        let needed = [
+            "greeting",
+            "apology",
+            "empathy",
+            "confirm_phone",
+            "confirm_email",
+            "no_answer",
+            "no_answer_contact",
+            "unclear",
+            "kazakh",
+            "thanks",
+        ];
+        for name in needed.into_iter().filter(|name| self.acks.get(*name).is_none_or(Vec::is_empty)) {
+            diagnostics.error(&sources.acks, whole, "E40", format!("bank `{name}` is missing or empty"));
+        }
+        for family in FAMILIES {
+            if self
+                .objections
+                .get(family.name)
+                .is_none_or(|bank| bank.agree.is_empty() || bank.ask.is_empty())
+            {
+                diagnostics.error(
+                    &sources.objections,
+                    whole,
+                    "E40",
+                    format!("objection `{}` needs `agree` and `ask`", family.name),
+                );
+            }
+        }
+        if !self.menus.contains_key("default") {
+            diagnostics.error(&sources.menus, whole, "E40", "menu `default` is missing");
+        }
+        let known = |hole: &str| {
+            ["name", "phone", "email", "tool_in", "company"].contains(&hole) || slots.contains(hole)
+        };
+        let all = self
+            .acks
+            .values()
+            .chain(self.messages.values())
+            .flatten()
+            .chain(self.questions.iter().flat_map(|bank| &bank.texts));
+        for phrase in all {
+            for hole in holes(&phrase.text).filter(|hole| !known(hole)) {
+                diagnostics.error(
+                    &sources.messages,
+                    whole,
+                    "E41",
+                    format!("unknown placeholder `{{{hole}}}` in `{}`", phrase.text),
+                );
+            }
+        }
+    }
+}
+
+fn phrase_map(file: &SourceFile, key: &str, diagnostics: &mut Diagnostics) -> BTreeMap<String, Vec<Phrase>> {
+    let Some(root) = parse(file, diagnostics) else { return BTreeMap::new() };
+    let Some(map) = root.get(key) else {
+        diagnostics.error(file, root.place, "E17", format!("key `{key}` is missing"));
+        return BTreeMap::new();
+    };
+    let list = entries(map, file, diagnostics);
+    list.into_iter()
+        .map(|(name, node)| {
+            (name.text().unwrap_or_default().to_owned(), phrases(Some(node), file, diagnostics))
+        })
+        .collect()
+}
+
+fn phrases(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Vec<Phrase> {
+    let mut found = Vec::new();
+    for item in node.map(items).unwrap_or_default() {
+        if let Some(text) = item.text() {
+            found.push(Phrase { text: text.to_owned(), ..Phrase::default() });
+            continue;
+        }
+        let Some(mut fields) = Fields::of(item, file, diagnostics) else { continue };
+        let text: String = fields.required("text").unwrap_or_default();
+        let tone: Option<String> = fields.optional("tone");
+        let asks = fields.optional("asks");
+        fields.finish();
+        let informal = tone.as_deref() == Some("informal");
+        let mood = tone.as_deref().filter(|_| !informal).and_then(Tone::from_name);
+        if tone.is_some() && !informal && mood.is_none() {
+            diagnostics
+                .error(file, item.place, "E18", "unknown tone")
+                .hint("a tone of nlu/tone.yaml, or `informal`");
+        }
+        found.push(Phrase { text, tone: mood, informal, asks });
+    }
+    found
+}
+
+fn read_recipe(node: &Node, family: &str, file: &SourceFile, diagnostics: &mut Diagnostics) -> Recipe {
+    let mut recipe = Recipe { family: family.to_owned(), ..Recipe::default() };
+    let Some(mut fields) = Fields::of(node, file, diagnostics) else { return recipe };
+    recipe.ack = fields.optional("ack");
+    let (answer, message, question) =
+        (fields.node("answer"), fields.node("message"), fields.node("question"));
+    recipe.menu = fields.or("menu", false);
+    recipe.repeat = fields.or("repeat", false);
+    recipe.summary = fields.or("summary", false);
+    fields.finish();
+    recipe.answer = choice(
+        answer,
+        &[
+            ("asked", AnswerPart::Asked),
+            ("asked_if_sure", AnswerPart::AskedIfSure),
+            ("pain", AnswerPart::Pain),
+            ("objection", AnswerPart::Objection),
+        ],
+        file,
+        diagnostics,
+    );
+    recipe.message = choice(
+        message,
+        &[
+            ("own", MessagePart::Own),
+            ("when_nothing_learned", MessagePart::WhenNothingLearned),
+            ("handover", MessagePart::Handover),
+        ],
+        file,
+        diagnostics,
+    );
+    recipe.question = choice(
+        question,
+        &[
+            ("state", QuestionPart::State),
+            ("pressure", QuestionPart::Pressure),
+            ("contact", QuestionPart::Contact),
+        ],
+        file,
+        diagnostics,
+    );
+    recipe
+}
+
+fn choice<T: Copy + Default>(
+    node: Option<&Node>,
+    known: &[(&'static str, T)],
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> T {
+    let Some(node) = node else { return T::default() };
+    let text = node.text().unwrap_or_default();
+    if let Some((_, value)) = known.iter().find(|(name, _)| *name == text) {
+        return *value;
+    }
+    diagnostics
+        .error(file, node.place, "E18", format!("unknown value `{text}`"))
+        .suggest(text, known.iter().map(|(name, _)| *name));
+    T::default()
+}

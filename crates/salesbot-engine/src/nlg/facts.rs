@@ -1,0 +1,144 @@
+//! Facts for a reply: which sentences of which section answer what the client asked.
+
+use std::collections::BTreeMap;
+
+use salesbot_dialogue::{IntentCatalog, IntentId};
+use salesbot_knowledge::retriever::MIN_COVERAGE;
+use salesbot_knowledge::{Passage, Query, Retriever, Section, Sentence};
+use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
+
+/// Which categories an intent prefers, and the words that count for nothing; `nlu/categories.yaml`.
+#[derive(Clone, Debug, Default)]
+pub struct Categories {
+    groups: BTreeMap<String, Vec<String>>,
+    intents: BTreeMap<String, Vec<String>>,
+    pub stop_words: Vec<String>,
+}
+
+/// An answer to one question: whole sentences or one list of one section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub asked: String,
+    pub section: String,
+    pub sentences: Vec<Sentence>,
+}
+
+/// How much an answer may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub words: usize,
+    pub lists: bool,
+}
+
+/// Sections looked at for each question.
+const LOOKED_AT: usize = 5;
+/// A second sentence is added when it fits the question nearly as well as the first.
+const SECOND_FROM: f32 = 0.6;
+/// A list outranks the sentence before it from this share of its score.
+const LIST_FROM: f32 = 0.9;
+
+impl Categories {
+    pub fn load(file: &SourceFile, catalog: &IntentCatalog, diagnostics: &mut Diagnostics) -> Self {
+        let mut found = Self::default();
+        let Some(root) = parse(file, diagnostics) else { return found };
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return found };
+        let (groups, intents) = (fields.node("groups"), fields.node("intents"));
+        found.stop_words = fields.optional("stop_words").unwrap_or_default();
+        fields.finish();
+        for (key, node) in groups.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            found.groups.insert(key.text().unwrap_or_default().to_owned(), strings(node, file, diagnostics));
+        }
+        for (key, node) in intents.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let name = key.text().unwrap_or_default();
+            if catalog.id(name).is_none() {
+                diagnostics
+                    .error(file, key.place, "E08", format!("unknown intent `{name}`"))
+                    .suggest(name, catalog.names());
+            }
+            found.intents.insert(name.to_owned(), strings(node, file, diagnostics));
+        }
+        found
+    }
+
+    pub fn of(&self, intent: IntentId, catalog: &IntentCatalog) -> Vec<String> {
+        if let Some(own) = self.intents.get(catalog.name(intent)) {
+            return own.clone();
+        }
+        let groups = &catalog.get(intent).groups;
+        let mut found: Vec<String> =
+            groups.iter().filter_map(|group| self.groups.get(group)).flatten().cloned().collect();
+        found.dedup();
+        found
+    }
+}
+
+/// Looks a question up. The display label of its intent backs a clause of few words.
+pub fn look_up<'k>(
+    retriever: &'k Retriever,
+    clause: &str,
+    label: Option<&str>,
+    categories: Vec<String>,
+    cited: &[String],
+) -> Vec<Passage<'k>> {
+    let few = clause.split_whitespace().count() < 4;
+    let text = match label {
+        Some(label) if few => format!("{clause} {label}"),
+        _ => clause.to_owned(),
+    };
+    retriever.search(&Query { text, categories, cited: cited.to_vec() }, LOOKED_AT)
+}
+
+/// The best section's sentences for the question; `None` when it covers too little of what was asked.
+pub fn answer(retriever: &Retriever, clause: &str, passages: &[Passage<'_>], room: Room) -> Option<Answer> {
+    let best = passages.first().filter(|passage| passage.coverage >= MIN_COVERAGE && passage.word > 0.0)?;
+    let sentences = choose(retriever, best.section, clause, room);
+    (!sentences.is_empty()).then(|| Answer {
+        asked: clause.to_owned(),
+        section: best.section.id.clone(),
+        sentences,
+    })
+}
+
+fn choose(retriever: &Retriever, section: &Section, clause: &str, room: Room) -> Vec<Sentence> {
+    let scored: Vec<(f32, &Sentence)> = section
+        .sentences
+        .iter()
+        .map(|sentence| (retriever.sentence_score(sentence, clause), sentence))
+        .collect();
+    let Some(first) = scored.first() else { return Vec::new() };
+    let list = scored.iter().find(|(_, sentence)| !sentence.items.is_empty());
+    if let Some((score, list)) = list
+        && room.lists
+        && (*score >= LIST_FROM * first.0 || first.1.items == list.items)
+        && words(list) <= room.words.max(110)
+    {
+        return vec![(*list).clone()];
+    }
+    let plain: Vec<&(f32, &Sentence)> =
+        scored.iter().filter(|(_, sentence)| sentence.items.is_empty()).collect();
+    let Some(top) = plain.iter().map(|(score, _)| *score).max_by(f32::total_cmp) else {
+        return first
+            .1
+            .items
+            .first()
+            .map(|item| Sentence { text: item.clone(), items: Vec::new() })
+            .into_iter()
+            .collect();
+    };
+    // The first sentence answers its topic's main question: it stands unless another fits far better.
+    let lead = plain.iter().position(|(score, _)| *score >= 0.75 * top || top == 0.0).unwrap_or(0);
+    let mut chosen = vec![plain[lead].1.clone()];
+    let mut length = words(&chosen[0]);
+    for (score, sentence) in plain.iter().skip(lead + 1) {
+        if chosen.len() < 2 && *score >= SECOND_FROM * top && length + words(sentence) <= room.words {
+            length += words(sentence);
+            chosen.push((*sentence).clone());
+        }
+    }
+    chosen
+}
+
+fn words(sentence: &Sentence) -> usize {
+    sentence.text.split_whitespace().count()
+        + sentence.items.iter().map(|item| item.split_whitespace().count()).sum::<usize>()
+}

@@ -1,0 +1,433 @@
+//! Understanding: from the text of a message to [`Understanding`]. Rules and a linear model; no network.
+//!
+//! normalise → slots → classify (whole message and clauses) → context → tone. Words and patterns live in
+//! `content/nlu/`.
+
+pub mod classify;
+pub mod contact;
+pub mod context;
+pub mod pattern;
+pub mod slots;
+pub mod text;
+pub mod tone;
+
+use salesbot_dialogue::understanding::{Candidate, Language, Method, Question};
+use salesbot_dialogue::{DialogueState, Flow, IntentCatalog, IntentId, Turn, Understanding};
+use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, parse, strings};
+
+use classify::{Classifier, UNCLEAR_BELOW};
+use context::{Context, Polarity, picked};
+use pattern::Pattern;
+use slots::Slots;
+use text::{Clause, Lexicon, Text};
+use tone::ToneReader;
+
+/// Files of `content/nlu/`, the intents excepted (the dialogue crate reads them).
+#[derive(Clone, Debug)]
+pub struct NluSources {
+    pub lexicon: SourceFile,
+    pub slots: SourceFile,
+    pub rules: SourceFile,
+    pub tone: SourceFile,
+    pub context: SourceFile,
+}
+
+/// Everything that reads messages; loaded once, then read-only.
+#[derive(Clone, Debug)]
+pub struct Nlu {
+    lexicon: Lexicon,
+    slots: Slots,
+    classifier: Classifier,
+    context: Context,
+    tone: ToneReader,
+    greetings: Vec<Pattern>,
+    /// The model was trained at this start because the content had changed.
+    pub retrained: bool,
+}
+
+/// Which parts of the reading take place; set at start-up by flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NluOptions {
+    pub tone: bool,
+    pub secondary: bool,
+    pub context: bool,
+    /// Frustration also rises from the course of the talk.
+    pub structural: bool,
+}
+
+impl Default for NluOptions {
+    fn default() -> Self {
+        Self { tone: true, secondary: true, context: true, structural: true }
+    }
+}
+
+impl Nlu {
+    /// `vocabulary`: texts whose words are known words (knowledge base). `models`: classifier files to try.
+    pub fn load<'t>(
+        sources: &NluSources,
+        catalog: &IntentCatalog,
+        vocabulary: impl IntoIterator<Item = &'t str>,
+        models: &[&[u8]],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let mut context = Context::load(&sources.context, catalog, diagnostics);
+        let (mut lexicon, greetings) = load_lexicon(&sources.lexicon, &mut context, diagnostics);
+        for (_, spec) in catalog.iter() {
+            lexicon.learn(spec.examples.iter().map(String::as_str));
+        }
+        lexicon.finish();
+        let slots = Slots::load(&sources.slots, diagnostics);
+        let tone = ToneReader::load(&sources.tone, diagnostics);
+        let (classifier, retrained) =
+            Classifier::load(&sources.rules, &sources.lexicon, catalog, &lexicon, models, diagnostics);
+        // Only now: an edited knowledge base must not mean another classifier.
+        lexicon.learn(vocabulary);
+        lexicon.finish();
+        Self { lexicon, slots, classifier, context, tone, greetings, retrained }
+    }
+
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    pub fn lexicon(&self) -> &Lexicon {
+        &self.lexicon
+    }
+
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// Reads one message. Total: every message gets an understanding.
+    pub fn understand(&self, turn: &Turn<'_>, catalog: &IntentCatalog, options: NluOptions) -> Understanding {
+        let text = Text::read(turn.message, &self.lexicon);
+        let state = turn.state;
+        let polarity = self.context.polarity(&text);
+        let has_contact = !self.slots.contacts().phones(&text.raw).is_empty()
+            || !self.slots.contacts().emails(&text.raw).is_empty();
+        let candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
+        let top = candidates.first().map_or((catalog.unclear(), 0.0), |best| (best.intent, best.score));
+        // An answer may be taken whole when it neither asks nor refuses nor speaks of something else.
+        let aside = |id: IntentId| {
+            let category = catalog.get(id).category.as_str();
+            [
+                "question",
+                "exit",
+                "escalation",
+                "sensitive",
+                "frustration",
+                "dialogue_repair",
+                "technical_problem",
+            ]
+            .contains(&category)
+                || [
+                    "contact_provided",
+                    "callback_request",
+                    "demo_request",
+                    "greeting",
+                    "request_brevity",
+                    "language_kazakh",
+                ]
+                .contains(&catalog.name(id))
+        };
+        let plain_answer =
+            !text.asks && polarity.is_none() && !(aside(top.0) && top.1 >= 0.4) && !text.flat.is_empty();
+        let mut slots =
+            self.slots.read(&text, state.asked.as_ref(), polarity == Some(Polarity::Yes), plain_answer);
+        let mut reading = Reading {
+            intent: top.0,
+            confidence: top.1,
+            method: candidates.first().map_or(Method::Fallback, |best| best.method),
+            because: Vec::new(),
+        };
+        if top.1 < UNCLEAR_BELOW || text.flat.is_empty() {
+            reading = Reading {
+                intent: catalog.unclear(),
+                confidence: top.1,
+                method: Method::Fallback,
+                because: Vec::new(),
+            };
+        }
+        if options.context {
+            self.apply_context(&mut reading, &text, polarity, turn, catalog, &mut slots);
+        }
+        if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
+        {
+            reading.set(catalog, "language_kazakh", 0.8, "written in Kazakh");
+        }
+        let secondary = if options.secondary {
+            self.secondary(&text, &reading, &candidates, catalog)
+        } else {
+            Vec::new()
+        };
+        let (secondary, questions) = self.questions(&text, &reading, secondary, catalog);
+        let repeated = catalog.is_question(reading.intent)
+            && state.turns.iter().rev().take(4).any(|past| past.intent == catalog.name(reading.intent));
+        let tone = if options.tone {
+            self.tone.read(&text, state, repeated, options.structural)
+        } else {
+            Default::default()
+        };
+        let greets = self
+            .greetings
+            .iter()
+            .any(|pattern| pattern.find(&text.flat).is_some_and(|found| found.start <= 2));
+        Understanding {
+            original_intent: (top.0 != reading.intent).then_some(top.0),
+            intent: reading.intent,
+            confidence: reading.confidence.min(1.0),
+            method: reading.method,
+            candidates,
+            secondary,
+            questions,
+            slots,
+            tone,
+            language: text.language,
+            asks: text.asks,
+            greets,
+            repeated,
+            repairs: text.repairs,
+            because: reading.because,
+        }
+    }
+
+    fn apply_context(
+        &self,
+        reading: &mut Reading,
+        text: &Text,
+        polarity: Option<Polarity>,
+        turn: &Turn<'_>,
+        catalog: &IntentCatalog,
+        slots: &mut Vec<salesbot_dialogue::SlotFill>,
+    ) {
+        let state = turn.state;
+        if let Some(asked) = &state.asked
+            && let Some(at) = picked(text, asked)
+        {
+            let choice = &asked.options[at];
+            if let Some(intent) = &choice.intent {
+                reading.set(catalog, intent, 0.9, "picked from the offered choices");
+            } else if let (Some(slot), Some(value)) = (&asked.slot, &choice.value) {
+                slots.push(salesbot_dialogue::SlotFill {
+                    slot: slot.clone(),
+                    value: value.clone().into(),
+                    source: text.raw.clone(),
+                });
+                reading.set(catalog, "info_provided", 0.8, "picked from the offered choices");
+            }
+            return;
+        }
+        let fact = |fill: &&salesbot_dialogue::SlotFill| {
+            salesbot_dialogue::policy::MEANINGFUL.contains(&fill.slot.as_str())
+        };
+        let filled: Vec<&str> = slots.iter().filter(fact).map(|fill| fill.slot.as_str()).collect();
+        if let Some(polarity) = polarity
+            && filled.is_empty()
+            && !state.turns.is_empty()
+            && let Some((intent, why)) = self.context.short_answer(polarity, state, turn.flow)
+        {
+            reading.set(catalog, intent, 0.85, &why);
+            return;
+        }
+        let phase = turn.flow.id(&state.state).and_then(|id| turn.flow.state(id).phase.clone());
+        let phase = phase.or_else(|| (state.state == "greeting").then(|| "situation".to_owned()));
+        let name = catalog.name(reading.intent);
+        if filled.contains(&"contact_info") && self.context.yields_to_data(name) {
+            reading.set(catalog, "contact_provided", 0.95, "a contact is in the message");
+            return;
+        }
+        let asked_for = state.asked.as_ref().and_then(|asked| asked.slot.as_deref());
+        if self.context.yields_to_data(name)
+            && let Some(intent) = phase.as_deref().and_then(|phase| self.context.progress(phase, &filled))
+        {
+            reading.set(catalog, intent, 0.9, "facts the phase is about");
+        } else if !filled.is_empty() && self.context.yields_to_data(name) {
+            reading.set(catalog, "info_provided", 0.75, "facts about the client");
+        } else if asked_for.is_some_and(|slot| filled.contains(&slot))
+            && reading.confidence < 0.6
+            && !text.asks
+        {
+            let intent = phase
+                .as_deref()
+                .and_then(|phase| self.context.progress(phase, &filled))
+                .unwrap_or("info_provided");
+            reading.set(catalog, intent, 0.75, "an answer to the bot's question");
+        }
+        if state.state == "greeting"
+            && state.counters.turn < 3
+            && self.context.is_first_contact_trouble(catalog.name(reading.intent))
+        {
+            reading.set(
+                catalog,
+                "problem_revealed",
+                0.75,
+                "trouble words in a first message are mostly an enquiry",
+            );
+        }
+    }
+
+    /// Other intents of the message, by clause; what the client asks or wants is never dropped.
+    fn secondary(
+        &self,
+        text: &Text,
+        reading: &Reading,
+        candidates: &[Candidate],
+        catalog: &IntentCatalog,
+    ) -> Vec<(IntentId, Option<usize>)> {
+        let mut found: Vec<(IntentId, Option<usize>)> = Vec::new();
+        let wanted = |id: IntentId| {
+            catalog.is_question(id)
+                || catalog.is_objection(id)
+                || [
+                    "demo_request",
+                    "callback_request",
+                    "consultation_request",
+                    "request_human",
+                    "contact_provided",
+                    "request_discount",
+                    "request_invoice",
+                    "request_contract",
+                    "request_proposal",
+                    "rejection",
+                    "farewell",
+                ]
+                .contains(&catalog.name(id))
+        };
+        if text.clauses.len() > 1 {
+            for (at, clause) in text.clauses.iter().enumerate() {
+                let best =
+                    self.classifier.candidates(&clause.flat, &clause.raw.to_lowercase(), clause.asks, false);
+                if let Some(best) = best
+                    .first()
+                    .filter(|best| best.score >= self.context.secondary_above && wanted(best.intent))
+                {
+                    found.push((best.intent, Some(at)));
+                }
+            }
+        } else {
+            // One clause: only what a rule is sure of.
+            let sure = candidates
+                .iter()
+                .filter(|other| other.method == Method::Rule && wanted(other.intent) && other.score >= 0.15);
+            found.extend(sure.map(|other| (other.intent, None)));
+        }
+        let mut seen = vec![reading.intent];
+        found.retain(|(intent, clause)| {
+            // The clause the main intent stands in stays in the list: its text is what gets looked up.
+            let main = *intent == reading.intent && clause.is_some();
+            let fresh = main || !seen.contains(intent);
+            seen.push(*intent);
+            fresh
+        });
+        found
+    }
+
+    /// Secondary intents, at most three, and the questions in the client's order.
+    fn questions(
+        &self,
+        text: &Text,
+        reading: &Reading,
+        found: Vec<(IntentId, Option<usize>)>,
+        catalog: &IntentCatalog,
+    ) -> (Vec<IntentId>, Vec<Question>) {
+        let mut questions: Vec<Question> = Vec::new();
+        for (intent, at) in &found {
+            let clause: Option<&Clause> = at.and_then(|at| text.clauses.get(at));
+            if catalog.is_question(*intent) && !questions.iter().any(|known| known.intent == *intent) {
+                questions.push(Question {
+                    intent: *intent,
+                    text: clause.map_or(text.raw.clone(), |clause| clause.raw.clone()),
+                });
+            }
+        }
+        if catalog.is_question(reading.intent)
+            && !questions.iter().any(|known| known.intent == reading.intent)
+        {
+            // With questions by clause the main one is the whole; alone it stands first.
+            let asking: Vec<&Clause> = text.clauses.iter().filter(|clause| clause.asks).collect();
+            let own = if let [only] = asking[..] { only.raw.clone() } else { text.raw.clone() };
+            if questions.is_empty() || reading.method == Method::Context {
+                questions.insert(0, Question { intent: reading.intent, text: own });
+            }
+        }
+        questions.truncate(3);
+        let secondary = found
+            .into_iter()
+            .map(|(intent, _)| intent)
+            .filter(|intent| *intent != reading.intent)
+            .take(3)
+            .collect();
+        (secondary, questions)
+    }
+}
+
+/// The intent as read so far.
+struct Reading {
+    intent: IntentId,
+    confidence: f32,
+    method: Method,
+    because: Vec<String>,
+}
+
+impl Reading {
+    fn set(&mut self, catalog: &IntentCatalog, intent: &str, confidence: f32, why: &str) {
+        let Some(id) = catalog.id(intent) else { return };
+        self.because.push(format!("{} → {intent}: {why}", catalog.name(self.intent)));
+        self.intent = id;
+        self.confidence = confidence;
+        self.method = Method::Context;
+    }
+}
+
+fn load_lexicon(
+    file: &SourceFile,
+    context: &mut Context,
+    diagnostics: &mut Diagnostics,
+) -> (Lexicon, Vec<Pattern>) {
+    let mut lexicon = Lexicon::default();
+    let Some(root) = parse(file, diagnostics) else { return (lexicon, Vec::new()) };
+    let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return (lexicon, Vec::new()) };
+    let slang = fields.node("slang");
+    let numbers = fields.node("numbers");
+    let scales = fields.node("scales");
+    let question_words = fields.node("question_words");
+    let weak = fields.node("weak_question_words");
+    let greetings = fields.node("greetings");
+    let (yes, no, unsure) = (fields.node("yes"), fields.node("no"), fields.node("unsure"));
+    let kazakh = fields.node("kazakh_words");
+    let latin = fields.node("latin");
+    fields.finish();
+    let list = |node: Option<&Node>, diagnostics: &mut Diagnostics| -> Vec<String> {
+        node.map(|node| strings(node, file, diagnostics))
+            .unwrap_or_default()
+            .iter()
+            .map(|text| text::plain(text))
+            .collect()
+    };
+    let pairs = |node: Option<&Node>, diagnostics: &mut Diagnostics| -> Vec<(String, String)> {
+        let found = node.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
+        found.iter().filter_map(|(k, v)| Some((text::plain(k.text()?), text::plain(v.text()?)))).collect()
+    };
+    lexicon.slang = pairs(slang, diagnostics).into_iter().collect();
+    for (table, into) in [(numbers, &mut lexicon.numbers), (scales, &mut lexicon.scales)] {
+        into.extend(
+            pairs(table, diagnostics)
+                .into_iter()
+                .filter_map(|(word, value)| Some((word, value.parse().ok()?))),
+        );
+    }
+    lexicon.question_words = list(question_words, diagnostics);
+    lexicon.weak_question_words = list(weak, diagnostics).into_iter().collect();
+    lexicon.kazakh = list(kazakh, diagnostics).into_iter().collect();
+    lexicon.latin = list(latin, diagnostics).into_iter().collect();
+    context.yes = list(yes, diagnostics);
+    context.no = list(no, diagnostics);
+    context.unsure = slots::patterns(unsure, file, diagnostics);
+    let greetings = slots::patterns(greetings, file, diagnostics);
+    (lexicon, greetings)
+}
+
+/// Where a conversation stands when only a message is given; for `nlu parse`.
+pub fn standing(flow: &Flow) -> DialogueState {
+    DialogueState { flow: flow.name.clone(), ..DialogueState::default() }
+}

@@ -1,0 +1,294 @@
+//! Which intent a message has: rules for sure signs, a linear model for the rest, and a veto that keeps
+//! questions from being read as refusals.
+
+use salesbot_dialogue::understanding::{Candidate, Method};
+use salesbot_dialogue::{IntentCatalog, IntentId};
+use salesbot_models::linear::{self, Example, LinearModel, Training, hash};
+use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, items, parse, strings};
+use sha2::{Digest, Sha256};
+
+use super::pattern::Pattern;
+use super::slots::patterns;
+use super::text::{Lexicon, Text, stem};
+
+/// Share of the rules in a reading in which one fires.
+const RULE_SHARE: f32 = 0.6;
+/// Below this the message is `unclear`.
+pub const UNCLEAR_BELOW: f32 = 0.22;
+/// Changing the features changes the model; part of its fingerprint.
+const FEATURES_VERSION: &str = "stems-chars-1";
+
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    rules: Vec<Rule>,
+    model: LinearModel,
+    /// Intents no question may be read as.
+    refusals: Vec<bool>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    intent: IntentId,
+    score: f32,
+    any: Vec<Pattern>,
+    none: Vec<Pattern>,
+    max_words: usize,
+    asks: Option<bool>,
+    /// Fires on a contact in the message instead of on words.
+    contact: bool,
+}
+
+impl Rule {
+    fn evidence(&self, flat: &str, raw: &str, asks: bool, has_contact: bool) -> Option<String> {
+        if self.contact {
+            return has_contact.then(|| "contact".to_owned());
+        }
+        if flat.split(' ').count() > self.max_words || self.asks.is_some_and(|wanted| wanted != asks) {
+            return None;
+        }
+        let found = self.any.iter().find_map(|pattern| pattern.find(flat))?;
+        let barred = self.none.iter().any(|pattern| pattern.matches(flat, raw));
+        (!barred).then(|| found.text.to_owned())
+    }
+}
+
+/// Reads `nlu/rules.yaml`; a rule that fails its own examples is an error (E22).
+fn load_rules(
+    file: &SourceFile,
+    catalog: &IntentCatalog,
+    lexicon: &Lexicon,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    let Some(root) = parse(file, diagnostics) else { return rules };
+    let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return rules };
+    let list = fields.node("rules");
+    fields.finish();
+    for node in list.map(items).unwrap_or_default() {
+        rules.extend(load_rule(node, file, catalog, lexicon, diagnostics));
+    }
+    rules
+}
+
+fn load_rule(
+    node: &Node,
+    file: &SourceFile,
+    catalog: &IntentCatalog,
+    lexicon: &Lexicon,
+    diagnostics: &mut Diagnostics,
+) -> Option<Rule> {
+    let place = node.place;
+    let mut fields = Fields::of(node, file, diagnostics)?;
+    let name: String = fields.required("intent")?;
+    let score = fields.required("score")?;
+    let any = fields.node("any");
+    let none = fields.node("none");
+    let max_words = fields.or("max_words", usize::MAX);
+    let asks = fields.optional("asks");
+    let contact = fields.or("contact", false);
+    let fits = fields.node("fits");
+    let not = fields.node("not");
+    fields.finish();
+    let Some(intent) = catalog.id(&name) else {
+        diagnostics
+            .error(file, place, "E08", format!("unknown intent `{name}`"))
+            .suggest(&name, catalog.names());
+        return None;
+    };
+    let rule = Rule {
+        intent,
+        score,
+        any: patterns(any, file, diagnostics),
+        none: patterns(none, file, diagnostics),
+        max_words,
+        asks,
+        contact,
+    };
+    let texts = |node: Option<&Node>, diagnostics: &mut Diagnostics| {
+        node.map(|node| strings(node, file, diagnostics)).unwrap_or_default()
+    };
+    let (fits, not) = (texts(fits, diagnostics), texts(not, diagnostics));
+    if !contact && (fits.len() < 3 || not.len() < 2) {
+        diagnostics.error(
+            file,
+            place,
+            "E22",
+            format!("rule `{name}` needs at least three `fits` and two `not` examples"),
+        );
+    }
+    for (example, wanted) in fits.iter().map(|text| (text, true)).chain(not.iter().map(|text| (text, false)))
+    {
+        let text = Text::read(example, lexicon);
+        if rule.evidence(&text.flat, &text.plain, text.asks, false).is_some() != wanted {
+            let what = if wanted { "does not fire on its example" } else { "fires on its counter-example" };
+            diagnostics.error(file, place, "E22", format!("rule `{name}` {what} `{example}`"));
+        }
+    }
+    Some(rule)
+}
+
+impl Classifier {
+    /// Loads the rules and the model. `shipped` is used when it was trained from exactly this content; else
+    /// the model is trained here (2 to 4 s) and `retrained` says so.
+    pub fn load(
+        file: &SourceFile,
+        lexicon_file: &SourceFile,
+        catalog: &IntentCatalog,
+        lexicon: &Lexicon,
+        shipped: &[&[u8]],
+        diagnostics: &mut Diagnostics,
+    ) -> (Self, bool) {
+        let rules = load_rules(file, catalog, lexicon, diagnostics);
+        let fingerprint = fingerprint(catalog, lexicon_file);
+        let known = shipped.iter().find_map(|bytes| {
+            LinearModel::from_bytes(bytes).ok().filter(|model| model.fingerprint == fingerprint)
+        });
+        let retrained = known.is_none();
+        let model = known.unwrap_or_else(|| {
+            if diagnostics.has_errors() {
+                // A broken load is not worth seconds of training.
+                linear::train(&[], catalog.len(), Training::default(), [0; 32])
+            } else {
+                train(catalog, lexicon, fingerprint)
+            }
+        });
+        let refusals = catalog
+            .iter()
+            .map(|(_, spec)| {
+                spec.category == "objection"
+                    || ["rejection", "no_need", "no_problem"].contains(&spec.name.as_str())
+            })
+            .collect();
+        (Self { rules, model, refusals }, retrained)
+    }
+
+    pub fn model(&self) -> &LinearModel {
+        &self.model
+    }
+
+    /// Candidates, best first. The probabilities of all intents sum to 1.
+    pub fn candidates(&self, flat: &str, raw: &str, asks: bool, has_contact: bool) -> Vec<Candidate> {
+        let mut scores = self.model.scores(&features(flat, asks));
+        let mut fired: Vec<(&Rule, String)> = Vec::new();
+        for rule in &self.rules {
+            if let Some(evidence) = rule.evidence(flat, raw, asks, has_contact) {
+                fired.push((rule, evidence));
+            }
+        }
+        if asks {
+            for (score, refusal) in scores.iter_mut().zip(&self.refusals) {
+                if *refusal {
+                    *score = 0.0;
+                }
+            }
+            let sum: f32 = scores.iter().sum();
+            scores.iter_mut().for_each(|score| *score /= sum.max(1e-6));
+        }
+        let strongest = fired.iter().map(|(rule, _)| rule.score).fold(0.0, f32::max);
+        if strongest > 0.0 {
+            scores.iter_mut().for_each(|score| *score *= 1.0 - RULE_SHARE * strongest);
+            // Rules that fire together share the weight by their scores; the surest one takes most.
+            let total: f32 = fired.iter().map(|(rule, _)| rule.score * rule.score).sum();
+            for (rule, _) in &fired {
+                scores[usize::from(rule.intent.0)] +=
+                    RULE_SHARE * strongest * rule.score * rule.score / total;
+            }
+        }
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+        order
+            .into_iter()
+            .take(8)
+            .map(|at| {
+                let intent = IntentId(u16::try_from(at).unwrap_or(u16::MAX));
+                let rule = fired.iter().find(|(rule, _)| rule.intent == intent);
+                Candidate {
+                    intent,
+                    score: scores[at],
+                    method: if rule.is_some() { Method::Rule } else { Method::Linear },
+                    evidence: rule.map(|(_, evidence)| evidence.clone()).unwrap_or_default(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// What the model sees of a message: stems, pairs of stems, pieces of words, and whether it asks.
+pub fn features(flat: &str, asks: bool) -> Vec<(u32, f32)> {
+    let words: Vec<&str> = flat.split(' ').filter(|word| !word.is_empty()).take(40).collect();
+    let stems: Vec<String> = words.iter().map(|word| shape(word)).collect();
+    let mut list: Vec<(u32, f32)> = Vec::with_capacity(words.len() * 12);
+    for stem in &stems {
+        list.push((hash(&format!("s:{stem}")), 1.0));
+    }
+    for pair in stems.windows(2) {
+        list.push((hash(&format!("p:{} {}", pair[0], pair[1])), 0.8));
+    }
+    let mut letters: Vec<char> = Vec::new();
+    for word in &words {
+        letters.clear();
+        letters.push('_');
+        letters.extend(word.chars().take(24));
+        letters.push('_');
+        for size in 3..=4 {
+            for piece in letters.windows(size) {
+                let piece: String = piece.iter().collect();
+                list.push((hash(&format!("c:{piece}")), 0.35));
+            }
+        }
+    }
+    if let Some(first) = stems.first() {
+        list.push((hash(&format!("f:{first}")), 0.5));
+    }
+    list.push((hash(if asks { "asks" } else { "tells" }), 0.6));
+    let length = match words.len() {
+        0 | 1 => "one",
+        2 | 3 => "few",
+        4..=8 => "some",
+        _ => "many",
+    };
+    list.push((hash(&format!("length:{length}")), 0.4));
+    list.sort_by_key(|(feature, _)| *feature);
+    list.dedup_by_key(|(feature, _)| *feature);
+    list
+}
+
+/// Numbers look alike to the model; words are stemmed.
+fn shape(word: &str) -> String {
+    if word.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return format!("#{}", word.len().min(7));
+    }
+    stem(word)
+}
+
+/// What the model depends on: the utterances, the words that repair them, and the features.
+fn fingerprint(catalog: &IntentCatalog, lexicon_file: &SourceFile) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(FEATURES_VERSION);
+    hasher.update(&lexicon_file.text);
+    for (_, spec) in catalog.iter() {
+        hasher.update(format!("\n#{}", spec.name));
+        for text in spec.examples.iter().chain(&spec.held_out) {
+            hasher.update("\n");
+            hasher.update(text);
+        }
+    }
+    hasher.finalize().into()
+}
+
+/// Trains on the examples, then sets the temperature on the held-out texts.
+fn train(catalog: &IntentCatalog, lexicon: &Lexicon, fingerprint: [u8; 32]) -> LinearModel {
+    let mut examples = Vec::new();
+    let mut held_out = Vec::new();
+    for (id, spec) in catalog.iter() {
+        let example = |text: &String| {
+            let text = Text::read(text, lexicon);
+            Example { features: features(&text.flat, text.asks), class: id.0, weight: 1.0 }
+        };
+        examples.extend(spec.examples.iter().map(example));
+        held_out.extend(spec.held_out.iter().map(example));
+    }
+    let model = linear::train(&examples, catalog.len(), Training::default(), fingerprint);
+    let temperature = linear::calibrate(&model, &held_out);
+    model.with_temperature(temperature)
+}

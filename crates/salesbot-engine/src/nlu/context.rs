@@ -1,0 +1,216 @@
+//! What the talk so far makes of a short or mixed message: "да", "2", "в экселе".
+
+use salesbot_dialogue::{Asked, DialogueState, Flow, IntentCatalog};
+use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, items, parse};
+
+use super::text::Text;
+
+/// Tables of `nlu/context.yaml` with the words of a plain yes and no.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    rows: Vec<Row>,
+    progress: Vec<(String, String, Vec<String>)>,
+    yields_to_data: Vec<String>,
+    pub secondary_above: f32,
+    first_contact: Vec<String>,
+    pub yes: Vec<String>,
+    pub no: Vec<String>,
+    pub unsure: Vec<super::pattern::Pattern>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Row {
+    kind: Option<String>,
+    state: Option<String>,
+    phase: Option<String>,
+    action: Option<String>,
+    yes: String,
+    no: String,
+    unsure: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polarity {
+    Yes,
+    No,
+    Unsure,
+}
+
+impl Context {
+    pub fn load(file: &SourceFile, catalog: &IntentCatalog, diagnostics: &mut Diagnostics) -> Self {
+        let mut context = Self::default();
+        let Some(root) = parse(file, diagnostics) else { return context };
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return context };
+        let rows = fields.node("short_answers");
+        let progress = fields.node("progress");
+        context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
+        context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
+        context.first_contact = fields.required("first_contact").unwrap_or_default();
+        fields.finish();
+        let check = |name: &str, place, diagnostics: &mut Diagnostics| {
+            if name != "-" && catalog.id(name).is_none() {
+                diagnostics
+                    .error(file, place, "E08", format!("unknown intent `{name}`"))
+                    .suggest(name, catalog.names());
+            }
+        };
+        for node in rows.map(items).unwrap_or_default() {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let row = Row {
+                kind: fields.optional("kind"),
+                state: fields.optional("state"),
+                phase: fields.optional("phase"),
+                action: fields.optional("action"),
+                yes: fields.required("yes").unwrap_or_default(),
+                no: fields.required("no").unwrap_or_default(),
+                unsure: fields.required("unsure").unwrap_or_default(),
+            };
+            fields.finish();
+            for name in [&row.yes, &row.no, &row.unsure] {
+                check(name, node.place, diagnostics);
+            }
+            context.rows.push(row);
+        }
+        for (key, node) in progress.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let intent: String = fields.required("intent").unwrap_or_default();
+            let slots = fields.required("slots").unwrap_or_default();
+            fields.finish();
+            check(&intent, node.place, diagnostics);
+            context.progress.push((key.text().unwrap_or_default().to_owned(), intent, slots));
+        }
+        for name in context.yields_to_data.iter().chain(&context.first_contact) {
+            check(name, root.place, diagnostics);
+        }
+        context
+    }
+
+    /// A plain yes, no or "don't know" of at most five words.
+    pub fn polarity(&self, text: &Text) -> Option<Polarity> {
+        if text.asks || text.word_count() > 5 || text.flat.is_empty() {
+            return (text.raw.trim() == "+").then_some(Polarity::Yes);
+        }
+        if self.unsure.iter().any(|pattern| pattern.matches(&text.flat, &text.plain))
+            && text.word_count() <= 4
+        {
+            return Some(Polarity::Unsure);
+        }
+        // All words spoken for by yes words (or no words), the first one deciding.
+        let covered = |known: &[String]| {
+            let mut rest = format!(" {} ", text.flat);
+            let mut sorted: Vec<&String> = known.iter().collect();
+            sorted.sort_by_key(|word| std::cmp::Reverse(word.len()));
+            for word in sorted {
+                rest = rest.replace(&format!(" {word} "), "  ").replace("  ", " ");
+            }
+            for filler in [
+                "ну",
+                "и",
+                "в общем",
+                "пожалуйста",
+                "спасибо",
+                "так",
+                "вполне",
+                "наверное",
+                "совсем",
+                "вообще",
+                "конечно",
+                "у нас",
+                "такого",
+                "я",
+                "мы",
+                "с удовольствием",
+            ] {
+                rest = rest.replace(&format!(" {filler} "), " ");
+            }
+            rest.trim().is_empty()
+        };
+        let begins_no = self.no.iter().any(|word| format!("{} ", text.flat).starts_with(&format!("{word} ")));
+        if begins_no && covered(&self.no) {
+            return Some(Polarity::No);
+        }
+        if covered(&self.yes) {
+            return Some(Polarity::Yes);
+        }
+        covered(&self.no).then_some(Polarity::No)
+    }
+
+    /// The intent of a short answer in this place of the talk, with the row that decided.
+    pub fn short_answer(
+        &self,
+        polarity: Polarity,
+        state: &DialogueState,
+        flow: &Flow,
+    ) -> Option<(&str, String)> {
+        let phase = flow.id(&state.state).and_then(|id| flow.state(id).phase.clone());
+        let asked = state.asked.as_ref();
+        let fits = |row: &&Row| {
+            row.kind.as_ref().is_none_or(|kind| asked.is_some_and(|asked| &asked.kind == kind))
+                && row.state.as_ref().is_none_or(|name| *name == state.state)
+                && row.phase.as_ref().is_none_or(|name| phase.as_ref() == Some(name))
+                && row.action.as_ref().is_none_or(|action| state.last_action().starts_with(action.as_str()))
+        };
+        let row = self.rows.iter().find(fits)?;
+        let intent = match polarity {
+            Polarity::Yes => &row.yes,
+            Polarity::No => &row.no,
+            Polarity::Unsure => &row.unsure,
+        };
+        let why = [&row.kind, &row.state, &row.phase, &row.action]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ");
+        (intent != "-").then(|| {
+            (
+                intent.as_str(),
+                format!("short answer after {}", if why.is_empty() { "nothing special" } else { &why }),
+            )
+        })
+    }
+
+    /// The progress intent of the phase when the message filled one of its slots.
+    pub fn progress(&self, phase: &str, filled: &[&str]) -> Option<&str> {
+        let (_, intent, slots) = self.progress.iter().find(|(name, ..)| name == phase)?;
+        slots.iter().any(|slot| filled.contains(&slot.as_str())).then_some(intent.as_str())
+    }
+
+    pub fn yields_to_data(&self, intent: &str) -> bool {
+        self.yields_to_data.iter().any(|name| name == intent)
+    }
+
+    pub fn is_first_contact_trouble(&self, intent: &str) -> bool {
+        self.first_contact.iter().any(|name| name == intent)
+    }
+}
+
+/// Which of the offered choices a message picks: a number, an ordinal, or words of its label.
+pub fn picked(text: &Text, asked: &Asked) -> Option<usize> {
+    if asked.options.is_empty() || text.word_count() > 6 {
+        return None;
+    }
+    const ORDINALS: [(&str, usize); 8] =
+        [("перв", 0), ("втор", 1), ("трет", 2), ("четверт", 3), ("1", 0), ("2", 1), ("3", 2), ("4", 3)];
+    let words: Vec<&str> = text.flat.split(' ').collect();
+    let by_number = words.iter().find_map(|word| {
+        ORDINALS
+            .iter()
+            .find(|(begin, _)| if begin.len() == 1 { word == begin } else { word.starts_with(begin) })
+            .map(|(_, at)| *at)
+    });
+    if let Some(at) = by_number.filter(|at| *at < asked.options.len()) {
+        return Some(at);
+    }
+    let stems: Vec<String> =
+        words.iter().filter(|word| word.chars().count() > 3).map(|word| super::text::stem(word)).collect();
+    let label_hits = |label: &str| {
+        let label = super::text::plain(label);
+        super::text::words(&label).filter(|word| stems.contains(&super::text::stem(word))).count()
+    };
+    let hits: Vec<usize> = asked.options.iter().map(|option| label_hits(&option.label)).collect();
+    let best = hits.iter().copied().max().filter(|best| *best > 0)?;
+    let mut at = hits.iter().enumerate().filter(|(_, count)| **count == best).map(|(at, _)| at);
+    let first = at.next();
+    if at.next().is_some() { None } else { first }
+}

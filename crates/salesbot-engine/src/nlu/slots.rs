@@ -1,0 +1,363 @@
+//! Facts about the client in a message. Empty is better than wrong: every value comes from a pattern of
+//! `nlu/slots.yaml`, or from a plain answer to the bot's own question.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use salesbot_dialogue::{Asked, SlotFill};
+use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, items, parse};
+
+use super::contact::Contacts;
+use super::pattern::Pattern;
+use super::text::{Text, plain};
+
+/// All slots a message can fill, in the order of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Slots {
+    list: Vec<Slot>,
+    contacts: Contacts,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    name: String,
+    kind: Kind,
+    /// Not read from a clause that asks: "а с 1С работает?" tells nothing about the client.
+    not_questions: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Number {
+        read: Vec<Pattern>,
+        asked: Vec<Pattern>,
+        words: BTreeMap<String, i64>,
+        not_before: Vec<Pattern>,
+        min: i64,
+        max: i64,
+    },
+    Choice(Vec<(String, Vec<Pattern>)>),
+    /// The client's own clause: when another slot was found in it, a pattern fits, or the bot asked.
+    Clause {
+        from: Vec<String>,
+        read: Vec<Pattern>,
+        asked_open: bool,
+        min_chars: usize,
+    },
+    Money {
+        read: Vec<Pattern>,
+        asked: Vec<Pattern>,
+    },
+    Flag {
+        read: Vec<Pattern>,
+        asked_yes: bool,
+    },
+    Name {
+        asked_open: bool,
+    },
+    Contact,
+    StateNumber {
+        business: bool,
+    },
+    /// Known to flows, filled by the engine or an operator.
+    None,
+}
+
+impl Slots {
+    pub fn load(file: &SourceFile, diagnostics: &mut Diagnostics) -> Self {
+        let mut slots = Self::default();
+        let Some(root) = parse(file, diagnostics) else { return slots };
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return slots };
+        let list = fields.node("slots");
+        fields.finish();
+        for (key, node) in list.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
+            if let Some((kind, not_questions)) = read_slot(node, file, diagnostics) {
+                slots.list.push(Slot {
+                    name: key.text().unwrap_or_default().to_owned(),
+                    kind,
+                    not_questions,
+                });
+            }
+        }
+        slots
+    }
+
+    pub fn names(&self) -> BTreeSet<String> {
+        self.list.iter().map(|slot| slot.name.clone()).collect()
+    }
+
+    pub fn contacts(&self) -> &Contacts {
+        &self.contacts
+    }
+
+    /// What the message tells, given what the bot had asked. `yes` says whether the message is a plain yes;
+    /// `plain_answer`, whether it may be taken whole as the answer to an open question.
+    pub fn read(&self, text: &Text, asked: Option<&Asked>, yes: bool, plain_answer: bool) -> Vec<SlotFill> {
+        let asked_slot = asked.and_then(|asked| asked.slot.as_deref());
+        let mut found: Vec<SlotFill> = Vec::new();
+        for slot in &self.list {
+            let is_asked = asked_slot == Some(slot.name.as_str());
+            if let Some((value, source)) = self.read_slot(slot, text, is_asked, yes, plain_answer, &found) {
+                found.push(SlotFill { slot: slot.name.clone(), value, source });
+            }
+        }
+        found
+    }
+
+    fn read_slot(
+        &self,
+        slot: &Slot,
+        text: &Text,
+        asked: bool,
+        yes: bool,
+        plain_answer: bool,
+        found: &[SlotFill],
+    ) -> Option<(Value, String)> {
+        let clauses = text.clauses.iter().filter(|clause| !(slot.not_questions && clause.asks && !asked));
+        match &slot.kind {
+            Kind::Number { read, asked: bare, words, not_before, min, max } => {
+                let fits =
+                    |number: f64| number.fract() == 0.0 && number >= *min as f64 && number <= *max as f64;
+                for clause in clauses {
+                    // Digits of a phone are no head-count.
+                    let flat = without_phones(&clause.flat);
+                    let patterns =
+                        read.iter().chain(bare.iter().filter(|_| asked && flat.split(' ').count() <= 4));
+                    for pattern in patterns {
+                        let Some(hit) = pattern.find(&flat) else { continue };
+                        let worded = || {
+                            words
+                                .iter()
+                                .find(|(word, _)| hit.text.split(' ').any(|own| own == word.as_str()))
+                                .map(|(_, n)| *n as f64)
+                        };
+                        let Some(number) = hit
+                            .number
+                            .map(|(number, _)| number)
+                            .or_else(worded)
+                            .filter(|number| fits(*number))
+                        else {
+                            continue;
+                        };
+                        let after = hit.number.map_or("", |(_, end)| flat[end..].trim());
+                        let first = after.split(' ').next().unwrap_or_default();
+                        if not_before.iter().any(|pattern| pattern.matches(first, first)) {
+                            continue;
+                        }
+                        return Some((json!(number as i64), hit.text.to_owned()));
+                    }
+                }
+                None
+            }
+            Kind::Choice(choices) => {
+                for clause in clauses {
+                    for (value, patterns) in choices {
+                        if let Some(hit) = patterns.iter().find_map(|pattern| pattern.find(&clause.flat)) {
+                            return Some((json!(value), hit.text.to_owned()));
+                        }
+                    }
+                }
+                None
+            }
+            Kind::Clause { from, read, asked_open, min_chars } => {
+                let long = |raw: &str| raw.trim().chars().count() >= *min_chars;
+                let source =
+                    found.iter().find(|fill| from.contains(&fill.slot)).map(|fill| fill.source.clone());
+                for clause in clauses {
+                    let fits = source.as_ref().is_some_and(|source| clause.flat.contains(source.as_str()))
+                        || read.iter().any(|pattern| pattern.matches(&clause.flat, &clause.raw));
+                    if fits && long(&clause.raw) {
+                        return Some((json!(clip(&clause.raw)), clause.raw.clone()));
+                    }
+                }
+                let whole = asked && *asked_open && plain_answer && long(&text.raw);
+                whole.then(|| (json!(clip(&text.raw)), text.raw.clone()))
+            }
+            Kind::Money { read, asked: bare } => {
+                let patterns: Vec<&Pattern> = read.iter().chain(bare.iter().filter(|_| asked)).collect();
+                for clause in clauses {
+                    let flat = without_phones(&clause.flat);
+                    let hit = patterns.iter().find_map(|pattern| {
+                        pattern.find(&flat).and_then(|hit| hit.number.map(|(n, _)| (n, hit.text.to_owned())))
+                    });
+                    if let Some((amount, source)) = hit.filter(|(amount, _)| *amount >= 100.0) {
+                        return Some((json!(amount as i64), source));
+                    }
+                }
+                None
+            }
+            Kind::Flag { read, asked_yes } => {
+                let hit =
+                    read.iter().find_map(|pattern| pattern.find(&text.flat).map(|hit| hit.text.to_owned()));
+                let by_yes = (asked && *asked_yes && yes).then(|| text.raw.clone());
+                hit.or(by_yes).map(|source| (json!(true), source))
+            }
+            Kind::Name { asked_open } => {
+                read_name(&text.raw, asked && *asked_open && plain_answer).map(|name| (json!(name), name))
+            }
+            Kind::Contact => self.read_contact(text, found),
+            Kind::StateNumber { business } => {
+                let (number, is_business) = self.contacts.state_number(&text.raw)?;
+                (is_business == *business).then(|| (json!(number), number))
+            }
+            Kind::None => None,
+        }
+    }
+
+    fn read_contact(&self, text: &Text, found: &[SlotFill]) -> Option<(Value, String)> {
+        let phone = self.contacts.phones(&text.raw).into_iter().next().map(|phone| phone.value);
+        let email = self.contacts.emails(&text.raw).into_iter().next().map(|email| email.value);
+        if phone.is_none() && email.is_none() {
+            return None;
+        }
+        let name = found.iter().find(|fill| fill.slot == "client_name").map(|fill| fill.value.clone());
+        let source = phone.clone().or(email.clone()).unwrap_or_default();
+        Some((json!({"phone": phone, "email": email, "name": name, "valid": true}), source))
+    }
+}
+
+/// Ten digits or more in a row of number words belong to a phone or a personal number.
+fn without_phones(flat: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let tokens: Vec<&str> = flat.split(' ').collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        let run = tokens[at..]
+            .iter()
+            .take_while(|token| token.chars().all(|c| c.is_ascii_digit() || c == '-') && !token.is_empty())
+            .count();
+        let digits: usize =
+            tokens[at..at + run].iter().map(|token| token.chars().filter(char::is_ascii_digit).count()).sum();
+        if digits >= 10 {
+            at += run;
+        } else {
+            out.push(tokens[at]);
+            at += 1;
+        }
+    }
+    out.join(" ")
+}
+
+/// A slot's text keeps to a readable length; the whole message stays in the history.
+fn clip(raw: &str) -> String {
+    raw.trim().trim_end_matches(['.', ',', '!']).chars().take(300).collect()
+}
+
+/// "меня зовут айдар" in any case, or a bare name in answer to the question. Never a common word.
+fn read_name(raw: &str, asked: bool) -> Option<String> {
+    let tokens: Vec<&str> =
+        raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
+    let lower: Vec<String> = tokens.iter().map(|token| plain(token)).collect();
+    let at = |words: &[&str]| {
+        lower
+            .windows(words.len())
+            .position(|window| window.iter().zip(words).all(|(a, b)| a == b))
+            .map(|at| at + words.len())
+    };
+    let named =
+        [&["меня", "зовут"][..], &["мое", "имя"], &["менің", "атым"], &["менин", "атым"], &["зовут", "меня"]];
+    let by_phrase = named.iter().find_map(|words| at(words)).and_then(|at| tokens.get(at));
+    let alone = asked && (1..=2).contains(&tokens.len()) && !raw.contains('?');
+    let name = by_phrase.or(alone.then(|| tokens.first()).flatten())?;
+    let letters = name.chars().count();
+    let common = [
+        "да",
+        "нет",
+        "не",
+        "хорошо",
+        "ок",
+        "зачем",
+        "потом",
+        "пока",
+        "спасибо",
+        "это",
+        "как",
+        "так",
+        "меня",
+        "давайте",
+        "позвоните",
+        "ладно",
+        "хозяин",
+    ];
+    if !(2..=20).contains(&letters) || common.contains(&plain(name).as_str()) {
+        return None;
+    }
+    let mut letters = name.chars();
+    let first = letters.next()?;
+    let rest: String = letters.flat_map(char::to_lowercase).collect();
+    Some(first.to_uppercase().chain(rest.chars()).collect())
+}
+
+fn read_slot(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<(Kind, bool)> {
+    let place = node.place;
+    let mut fields = Fields::of(node, file, diagnostics)?;
+    let kind: String = fields.required("type")?;
+    let read = fields.node("read");
+    let asked = fields.node("asked");
+    let not_before = fields.node("not_before");
+    let choices = fields.node("choices");
+    let words = fields.node("words");
+    let from: Vec<String> = fields.optional("from").unwrap_or_default();
+    let min_chars = fields.or("min_chars", 3_usize);
+    let asked_open = fields.or("asked_open", false);
+    let asked_yes = fields.or("asked_yes", false);
+    let not_questions = fields.or("not_questions", false);
+    let (min, max) = (fields.or("min", 1_i64), fields.or("max", 10_000_i64));
+    fields.finish();
+    let read = patterns(read, file, diagnostics);
+    let asked = patterns(asked, file, diagnostics);
+    let kind = match kind.as_str() {
+        "number" => {
+            let words = words.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
+            let words = words
+                .iter()
+                .filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?)))
+                .collect();
+            Kind::Number { read, asked, words, not_before: patterns(not_before, file, diagnostics), min, max }
+        }
+        "choice" => {
+            let list = choices.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
+            let list = list.into_iter().map(|(key, node)| {
+                (key.text().unwrap_or_default().to_owned(), patterns(Some(node), file, diagnostics))
+            });
+            Kind::Choice(list.collect())
+        }
+        "clause" => Kind::Clause { from, read, asked_open, min_chars },
+        "money" => Kind::Money { read, asked },
+        "flag" => Kind::Flag { read, asked_yes },
+        "name" => Kind::Name { asked_open },
+        "contact" => Kind::Contact,
+        "iin" => Kind::StateNumber { business: false },
+        "bin" => Kind::StateNumber { business: true },
+        "none" => Kind::None,
+        other => {
+            let known =
+                ["number", "choice", "clause", "money", "flag", "name", "contact", "iin", "bin", "none"];
+            diagnostics
+                .error(file, place, "E18", format!("unknown slot type `{other}`"))
+                .suggest(other, known);
+            return None;
+        }
+    };
+    Some((kind, not_questions))
+}
+
+/// Compiles a list of patterns; E21 names each that cannot be read.
+pub(super) fn patterns(
+    node: Option<&Node>,
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Pattern> {
+    let mut found = Vec::new();
+    for item in node.map(items).unwrap_or_default() {
+        let Some(text) = item.text() else { continue };
+        match Pattern::new(text) {
+            Ok(pattern) => found.push(pattern),
+            Err(reason) => {
+                diagnostics.error(file, item.place, "E21", reason);
+            }
+        }
+    }
+    found
+}

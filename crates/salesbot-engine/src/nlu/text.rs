@@ -1,0 +1,632 @@
+//! The views of a message: as typed, plain, flat words with repairs, clauses, stems. The raw text is never
+//! lost: contacts and names are read from it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use rust_stemmers::{Algorithm, Stemmer};
+use unicode_normalization::UnicodeNormalization;
+
+use salesbot_dialogue::understanding::Language;
+
+/// A message prepared for reading.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    pub raw: String,
+    /// Lower case, ё as е, one kind of dash and quote.
+    pub plain: String,
+    /// Repaired words, single spaces, numbers in digits.
+    pub flat: String,
+    pub clauses: Vec<Clause>,
+    pub repairs: Vec<(String, String, &'static str)>,
+    pub language: Language,
+    /// Asks something: a question mark, or a question word where one asks.
+    pub asks: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clause {
+    /// As the client typed it.
+    pub raw: String,
+    pub flat: String,
+    pub asks: bool,
+}
+
+/// Words the repairs rest on; loaded from `nlu/lexicon.yaml`, the examples and the knowledge base.
+#[derive(Clone, Debug, Default)]
+pub struct Lexicon {
+    pub slang: BTreeMap<String, String>,
+    pub numbers: BTreeMap<String, f64>,
+    pub scales: BTreeMap<String, f64>,
+    pub latin: HashSet<String>,
+    pub kazakh: HashSet<String>,
+    pub question_words: Vec<String>,
+    pub weak_question_words: HashSet<String>,
+    words: HashMap<String, u32>,
+    /// Stems of the known words: another form of a known word needs no repair.
+    stems: HashSet<String>,
+    /// Every known word with one letter left out, for finding near words.
+    gaps: HashMap<String, Vec<String>>,
+}
+
+/// Only so much of a message is read word by word; contacts are sought in all of it.
+const READ_CHARS: usize = 4_000;
+/// Words shorter than this are never spell-checked: too many have neighbours.
+const SPELLED_FROM: usize = 5;
+
+impl Lexicon {
+    /// Adds known words with their frequency.
+    pub fn learn<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
+        for text in texts {
+            for word in words(&plain(text)) {
+                if word.chars().all(|c| c.is_alphabetic() && !c.is_ascii()) {
+                    *self.words.entry(word.to_owned()).or_default() += 1;
+                    self.stems.insert(stem(word));
+                }
+            }
+        }
+    }
+
+    /// Builds the index of near words from all that was learnt so far.
+    pub fn finish(&mut self) {
+        self.gaps.clear();
+        let mut sorted: Vec<&String> = self.words.keys().collect();
+        sorted.sort();
+        for word in sorted {
+            if word.chars().count() >= SPELLED_FROM {
+                for gap in gaps(word) {
+                    self.gaps.entry(gap).or_default().push(word.clone());
+                }
+            }
+        }
+    }
+
+    fn knows(&self, word: &str) -> bool {
+        self.words.contains_key(word)
+            || self.numbers.contains_key(word)
+            || self.slang.contains_key(word)
+            || word.chars().count() > 3 && self.stems.contains(&stem(word))
+    }
+
+    /// The one known word a single slip away, or none. A frequent word beats rare ones.
+    fn near(&self, word: &str) -> Option<&str> {
+        if word.chars().count() < SPELLED_FROM {
+            return None;
+        }
+        let mut found: Vec<(&str, u32)> = Vec::new();
+        let own = gaps(word);
+        for key in own.iter().map(String::as_str).chain([word]) {
+            for candidate in self.gaps.get(key).into_iter().flatten() {
+                found.push((candidate, self.words[candidate]));
+            }
+            if let Some((candidate, count)) = self.words.get_key_value(key) {
+                found.push((candidate, *count));
+            }
+        }
+        found.retain(|(candidate, _)| strsim::osa_distance(candidate, word) == 1);
+        found.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        found.dedup();
+        match found.as_slice() {
+            [only] => Some(only.0),
+            [first, second, ..] if first.1 >= 4 * second.1.max(1) => Some(first.0),
+            _ => None,
+        }
+    }
+}
+
+fn gaps(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let without =
+        |skip: usize| letters.iter().enumerate().filter(|(i, _)| *i != skip).map(|(_, c)| c).collect();
+    (0..letters.len()).map(without).collect()
+}
+
+/// Unicode form, lower case, ё as е, one dash, one quote, no invisible signs.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.nfc().flat_map(char::to_lowercase) {
+        match c {
+            'ё' => out.push('е'),
+            '–' | '—' | '−' | '‑' => out.push('-'),
+            '«' | '»' | '“' | '”' | '„' => out.push('"'),
+            '\u{a0}' | '\u{202f}' => out.push(' '),
+            '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Runs of letters, digits and inner hyphens.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '-'))
+        .map(|word| word.trim_matches('-'))
+        .filter(|word| !word.is_empty())
+}
+
+pub fn stem(word: &str) -> String {
+    thread_local! {
+        static STEMMER: Stemmer = Stemmer::create(Algorithm::Russian);
+    }
+    STEMMER.with(|stemmer| stemmer.stem(word).into_owned())
+}
+
+impl Text {
+    pub fn read(message: &str, lexicon: &Lexicon) -> Self {
+        let raw: String = message.trim().chars().take(READ_CHARS).collect();
+        let plain = plain(&raw);
+        let mut repairs = Vec::new();
+        let whole_layout = wrong_layout(&plain, lexicon);
+        let mut clauses: Vec<Clause> = Vec::new();
+        for piece in split_clauses(&raw, lexicon) {
+            let flat = flatten(&piece, lexicon, whole_layout, &mut repairs);
+            if !flat.is_empty() || piece.contains('?') {
+                let asks = piece.contains('?') || asks(&flat, lexicon);
+                clauses.push(Clause { raw: piece.trim().to_owned(), flat, asks });
+            }
+        }
+        let flat = clauses
+            .iter()
+            .map(|clause| clause.flat.as_str())
+            .filter(|flat| !flat.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let asks = clauses.iter().any(|clause| clause.asks);
+        let language = language(&plain, lexicon);
+        Self { raw, plain, flat, clauses, repairs, language, asks }
+    }
+
+    pub fn word_count(&self) -> usize {
+        self.flat.split(' ').filter(|word| !word.is_empty()).count()
+    }
+}
+
+fn asks(flat: &str, lexicon: &Lexicon) -> bool {
+    let padded = format!(" {flat} ");
+    let mut first = flat
+        .split(' ')
+        .skip_while(|word| ["а", "и", "но", "ну", "так", "слушайте", "нет", "да", "хорошо"].contains(word));
+    if first.next().is_some_and(|word| lexicon.weak_question_words.contains(word)) {
+        return true;
+    }
+    lexicon
+        .question_words
+        .iter()
+        .filter(|word| !lexicon.weak_question_words.contains(word.as_str()))
+        .any(|word| padded.contains(&format!(" {word} ")))
+}
+
+/// Sentences, and parts of a sentence that begin a question of their own.
+fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
+    let mut clauses: Vec<String> = Vec::new();
+    let mut current = String::new();
+    let letters: Vec<char> = raw.chars().collect();
+    for (i, c) in letters.iter().enumerate() {
+        let next = letters.get(i + 1).copied();
+        let inside_number = |c: char| c.is_ascii_digit();
+        let sentence_end = match c {
+            '\n' | ';' => true,
+            '?' | '!' => next.is_none_or(|n| !matches!(n, '?' | '!')),
+            '.' => {
+                next.is_none_or(char::is_whitespace)
+                    && i > 0
+                    && !(inside_number(letters[i - 1]) && next.is_some_and(inside_number))
+            }
+            _ => false,
+        };
+        current.push(*c);
+        if sentence_end {
+            clauses.push(std::mem::take(&mut current));
+        } else if *c == ',' {
+            let rest: String = letters[i + 1..].iter().collect();
+            if begins_question(&rest, lexicon) && !current.trim().is_empty() {
+                clauses.push(std::mem::take(&mut current));
+            }
+        } else if c.is_whitespace() && !current.trim().is_empty() {
+            let rest: String = letters[i + 1..].iter().take(40).collect();
+            if rest.starts_with("и сколько ")
+                || rest.starts_with("а сколько ")
+                || rest.starts_with("и какая ")
+                || rest.starts_with("и есть ли ")
+            {
+                clauses.push(std::mem::take(&mut current));
+            }
+        }
+    }
+    clauses.push(current);
+    clauses.retain(|clause| !clause.trim().is_empty());
+    clauses
+}
+
+/// "…, а сколько", "…, какие", "…, скажите": the part after a comma asks by itself.
+fn begins_question(rest: &str, lexicon: &Lexicon) -> bool {
+    let rest = plain(rest);
+    let mut words = words(&rest).skip_while(|word| ["а", "и", "но", "еще", "также"].contains(word));
+    let Some(first) = words.next() else { return false };
+    let first = lexicon.slang.get(first).map_or(first, String::as_str);
+    let conjunctions = ["что", "чтобы", "где", "кто", "когда", "чем", "чего", "куда"];
+    (lexicon.question_words.iter().any(|word| word == first) && !conjunctions.contains(&first))
+        || ["есть", "работает", "можно", "нужен", "нужна", "подойдет", "нет"].contains(&first)
+            && rest.contains('?')
+}
+
+/// Repaired words of a piece of the message, numbers in digits.
+fn flatten(
+    piece: &str,
+    lexicon: &Lexicon,
+    whole_layout: bool,
+    repairs: &mut Vec<(String, String, &'static str)>,
+) -> String {
+    let plain = plain(piece);
+    let mut tokens: Vec<String> = Vec::new();
+    for token in split_tokens(&plain, whole_layout) {
+        let repaired = repair(&token, lexicon, whole_layout);
+        if let Some((to, why)) = repaired {
+            repairs.push((token.clone(), to.clone(), why));
+            tokens.extend(words(&to).map(str::to_owned));
+        } else {
+            let inner: Vec<&str> = words(&token).collect();
+            tokens.extend(inner.into_iter().map(str::to_owned));
+        }
+    }
+    digits(&tokens, lexicon).join(" ")
+}
+
+/// Tokens by white space; in a wrong layout punctuation keys are letters (`,` is б), so they stay inside.
+fn split_tokens(plain: &str, whole_layout: bool) -> Vec<String> {
+    if whole_layout {
+        return plain.split_whitespace().map(str::to_owned).collect();
+    }
+    words(plain).map(str::to_owned).collect()
+}
+
+fn repair(token: &str, lexicon: &Lexicon, whole_layout: bool) -> Option<(String, &'static str)> {
+    if let Some(to) = lexicon.slang.get(token) {
+        return Some((to.clone(), "slang"));
+    }
+    if lexicon.knows(token) || lexicon.latin.contains(token) || token.chars().any(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    let latin = token.chars().all(|c| !c.is_alphabetic() || c.is_ascii_alphabetic());
+    if latin && token.len() >= 2 {
+        let layout = map_layout(token);
+        let trimmed = layout.trim_matches(|c: char| !c.is_alphabetic()).to_owned();
+        let as_slang = lexicon.slang.get(&trimmed).cloned();
+        if whole_layout || (lexicon.knows(&trimmed) && !lexicon.knows(&translit(token))) {
+            return Some((as_slang.unwrap_or(trimmed), "layout"));
+        }
+        let cyrillic = translit(token);
+        let near = if lexicon.knows(&cyrillic) {
+            Some(cyrillic.clone())
+        } else {
+            lexicon.near(&cyrillic).map(str::to_owned)
+        };
+        return near.map(|word| (lexicon.slang.get(&word).cloned().unwrap_or(word), "translit"));
+    }
+    if token.chars().any(|c| c.is_ascii_alphabetic()) {
+        let folded = homoglyphs(token);
+        return lexicon.knows(&folded).then_some((folded, "homoglyph"));
+    }
+    if let Some(short) = shorten(token, lexicon) {
+        return Some((short, "elongation"));
+    }
+    if let Some(parted) = token
+        .strip_prefix("не")
+        .filter(|rest| rest.chars().count() > 4 && lexicon.words.get(*rest).is_some_and(|count| *count > 2))
+    {
+        return Some((format!("не {parted}"), "glued"));
+    }
+    lexicon.near(token).map(|word| (word.to_owned(), "spelling"))
+}
+
+/// Three or more equal letters in a row: one if that is a word, else two.
+fn shorten(token: &str, lexicon: &Lexicon) -> Option<String> {
+    let letters: Vec<char> = token.chars().collect();
+    if !letters.windows(3).any(|three| three[0] == three[1] && three[1] == three[2]) {
+        return None;
+    }
+    let squeeze = |keep: usize| {
+        let mut out = String::new();
+        let mut run = 0;
+        for (i, c) in letters.iter().enumerate() {
+            run = if i > 0 && letters[i - 1] == *c { run + 1 } else { 1 };
+            let long = letters[i..].iter().take_while(|next| *next == c).count() + run > 3;
+            if run <= keep || !long && run <= 2 {
+                out.push(*c);
+            }
+        }
+        out
+    };
+    let one = squeeze(1);
+    Some(if lexicon.knows(&one) { one } else { squeeze(2) })
+}
+
+fn homoglyphs(token: &str) -> String {
+    let pair = |c: char| match c {
+        'a' => 'а',
+        'b' => 'в',
+        'c' => 'с',
+        'e' => 'е',
+        'h' => 'н',
+        'k' => 'к',
+        'm' => 'м',
+        'o' => 'о',
+        'p' => 'р',
+        't' => 'т',
+        'x' => 'х',
+        'y' => 'у',
+        other => other,
+    };
+    token.chars().map(pair).collect()
+}
+
+const LATIN_KEYS: &str = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`";
+const CYRILLIC_KEYS: &str = "йцукенгшщзхъфывапролджэячсмитьбюё";
+
+/// The same keys on the Russian layout.
+pub fn map_layout(text: &str) -> String {
+    let mapped = text.chars().map(|c| {
+        let at = LATIN_KEYS.chars().position(|key| key == c);
+        at.and_then(|at| CYRILLIC_KEYS.chars().nth(at)).unwrap_or(c)
+    });
+    mapped.collect::<String>().replace('ё', "е")
+}
+
+/// Russian in Latin letters, back to Cyrillic; digraphs first.
+pub fn translit(text: &str) -> String {
+    const TABLE: [(&str, &str); 38] = [
+        ("shch", "щ"),
+        ("sch", "щ"),
+        ("zh", "ж"),
+        ("kh", "х"),
+        ("ch", "ч"),
+        ("sh", "ш"),
+        ("yu", "ю"),
+        ("ya", "я"),
+        ("yo", "е"),
+        ("ju", "ю"),
+        ("ja", "я"),
+        ("ts", "ц"),
+        ("iy", "ий"),
+        ("a", "а"),
+        ("b", "б"),
+        ("v", "в"),
+        ("w", "в"),
+        ("g", "г"),
+        ("d", "д"),
+        ("e", "е"),
+        ("z", "з"),
+        ("i", "и"),
+        ("j", "ж"),
+        ("k", "к"),
+        ("l", "л"),
+        ("m", "м"),
+        ("n", "н"),
+        ("o", "о"),
+        ("p", "п"),
+        ("r", "р"),
+        ("s", "с"),
+        ("t", "т"),
+        ("u", "у"),
+        ("f", "ф"),
+        ("h", "х"),
+        ("c", "ц"),
+        ("y", "ы"),
+        ("x", "кс"),
+    ];
+    let mut out = String::new();
+    let mut rest = text;
+    'next: while let Some(c) = rest.chars().next() {
+        for (from, to) in TABLE {
+            if let Some(after) = rest.strip_prefix(from) {
+                out.push_str(to);
+                rest = after;
+                continue 'next;
+            }
+        }
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+/// The whole message was typed on the wrong layout: more of its words are known when mapped than as typed or
+/// transliterated.
+fn wrong_layout(plain: &str, lexicon: &Lexicon) -> bool {
+    if plain.chars().any(|c| c.is_alphabetic() && !c.is_ascii()) || plain.contains('@') {
+        return false;
+    }
+    let tokens: Vec<&str> =
+        plain.split_whitespace().filter(|token| token.chars().any(char::is_alphabetic)).collect();
+    let known = |text: &str| usize::from(words(text).next().is_some_and(|word| lexicon.knows(word)));
+    let mapped: usize = tokens.iter().map(|token| known(&map_layout(token))).sum();
+    let spelled: usize = tokens
+        .iter()
+        .map(|token| usize::from(lexicon.latin.contains(*token)).max(known(&translit(token))))
+        .sum();
+    mapped > spelled && mapped * 2 >= tokens.len()
+}
+
+/// Number words to digits, "двадцать пять" to 25, "50 тысяч" to 50000; of a range the lower bound; after
+/// "не пять, а пятнадцать" only the right one.
+fn digits(tokens: &[String], lexicon: &Lexicon) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let token = &tokens[at];
+        if let Some((low, high)) = token.split_once('-')
+            && let (Some(low), Some(high)) = (number(low, lexicon), number(high, lexicon))
+            && low < high
+        {
+            out.push(show(low));
+            at += 1;
+            continue;
+        }
+        let Some((mut value, mut next)) = compose(tokens, at, lexicon) else {
+            out.push(token.clone());
+            at += 1;
+            continue;
+        };
+        if let Some(scale) = tokens.get(next).and_then(|word| lexicon.scales.get(word)) {
+            value *= scale;
+            next += 1;
+        }
+        let small = value < 1000.0 && value.fract() == 0.0;
+        if let Some((high, after)) = compose(tokens, next, lexicon)
+            && small
+            && lexicon.numbers.contains_key(&tokens[at])
+            && high > value
+            && high <= value + 10.0
+        {
+            next = after;
+        }
+        out.push(show(value));
+        at = next;
+    }
+    correct(out)
+}
+
+/// "не 5 а 15" keeps 15.
+fn correct(tokens: Vec<String>) -> Vec<String> {
+    let is_number = |token: &String| token.parse::<f64>().is_ok();
+    for at in 0..tokens.len().saturating_sub(3) {
+        if tokens[at] == "не" && is_number(&tokens[at + 1]) {
+            let but = (at + 2..tokens.len().min(at + 5)).find(|i| tokens[*i] == "а");
+            if let Some(but) = but.filter(|but| tokens.get(but + 1).is_some_and(is_number)) {
+                return [&tokens[..at], &tokens[but + 1..]].concat();
+            }
+        }
+    }
+    tokens
+}
+
+fn number(word: &str, lexicon: &Lexicon) -> Option<f64> {
+    let digits: String = word.chars().filter(|c| !c.is_whitespace()).collect();
+    let parsed = (word.chars().next().is_some_and(|c| c.is_ascii_digit()))
+        .then(|| digits.replace(',', ".").parse().ok())
+        .flatten();
+    parsed.or_else(|| lexicon.numbers.get(word).copied())
+}
+
+fn compose(tokens: &[String], at: usize, lexicon: &Lexicon) -> Option<(f64, usize)> {
+    let first = number(tokens.get(at)?, lexicon)?;
+    let worded = lexicon.numbers.contains_key(&tokens[at]);
+    let mut value = first;
+    let mut next = at + 1;
+    // "сто двадцать пять": each part smaller than the step of the one before.
+    let mut step = if first >= 100.0 {
+        100.0
+    } else if first >= 20.0 {
+        10.0
+    } else {
+        0.0
+    };
+    while worded && step > 0.0 {
+        let Some(part) = tokens
+            .get(next)
+            .and_then(|word| lexicon.numbers.get(word))
+            .filter(|part| **part < step && **part >= 1.0)
+        else {
+            break;
+        };
+        value += part;
+        next += 1;
+        step = if *part >= 20.0 { 10.0 } else { 0.0 };
+    }
+    // "1 500 000": groups of three digits.
+    while !worded
+        && first < 1000.0
+        && tokens.get(next).is_some_and(|group| group.len() == 3 && group.chars().all(|c| c.is_ascii_digit()))
+    {
+        value = value * 1000.0 + tokens[next].parse::<f64>().unwrap_or(0.0);
+        next += 1;
+    }
+    Some((value, next))
+}
+
+fn show(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value}") }
+}
+
+fn language(plain: &str, lexicon: &Lexicon) -> Language {
+    let letters = "әғқңөұүһі";
+    let tokens: Vec<&str> = words(plain).collect();
+    if tokens.is_empty() {
+        return Language::Other;
+    }
+    let kazakh = tokens
+        .iter()
+        .filter(|word| word.chars().any(|c| letters.contains(c)) || lexicon.kazakh.contains(**word))
+        .count();
+    if kazakh * 2 >= tokens.len() && kazakh > 0 { Language::Kazakh } else { Language::Russian }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lexicon() -> Lexicon {
+        let mut lexicon = Lexicon::default();
+        for (word, value) in [
+            ("две", 2.0),
+            ("три", 3.0),
+            ("пять", 5.0),
+            ("двадцать", 20.0),
+            ("сто", 100.0),
+            ("пятнадцать", 15.0),
+            ("полтора", 1.5),
+        ] {
+            lexicon.numbers.insert(word.to_owned(), value);
+        }
+        for (word, value) in [("миллиона", 1_000_000.0), ("тысяч", 1000.0)] {
+            lexicon.scales.insert(word.to_owned(), value);
+        }
+        lexicon.slang.insert("скок".to_owned(), "сколько".to_owned());
+        lexicon.latin.insert("excel".to_owned());
+        lexicon.question_words = vec!["сколько".to_owned(), "какие".to_owned(), "что".to_owned()];
+        lexicon.weak_question_words.insert("что".to_owned());
+        lexicon.learn([
+            "сколько стоит программа",
+            "касса масса",
+            "привет здравствуйте",
+            "у нас точки человек",
+        ]);
+        lexicon.finish();
+        lexicon
+    }
+
+    fn flat(message: &str) -> String {
+        Text::read(message, &lexicon()).flat
+    }
+
+    #[test]
+    fn layout_translit_slang_and_slips_are_repaired() {
+        assert_eq!(flat("crjkmrj cnjbn"), "сколько стоит");
+        assert_eq!(flat("skolko stoit"), "сколько стоит");
+        assert_eq!(flat("скок стоит прграмма"), "сколько стоит программа");
+        assert_eq!(flat("приветтттт"), "привет");
+        assert_eq!(flat("касса в excel"), "касса в excel");
+    }
+
+    #[test]
+    fn numbers_become_digits() {
+        assert_eq!(flat("сто двадцать пять человек"), "125 человек");
+        assert_eq!(flat("две-три точки"), "2 точки");
+        assert_eq!(flat("10-15 человек"), "10 человек");
+        assert_eq!(flat("полтора миллиона"), "1500000");
+        assert_eq!(flat("1 500 000 тг"), "1500000 тг");
+        assert_eq!(flat("не пять, а пятнадцать"), "15");
+    }
+
+    #[test]
+    fn a_question_word_asks_but_a_conjunction_does_not() {
+        assert!(Text::read("нет, сколько стоит", &lexicon()).asks);
+        assert!(!Text::read("боюсь что масса слетит", &lexicon()).asks);
+    }
+
+    #[test]
+    fn clauses_part_at_sentences_and_questions() {
+        let text = Text::read("у нас 2 точки, сколько стоит? и какие кассы", &lexicon());
+        let clauses: Vec<_> = text.clauses.iter().map(|clause| clause.flat.as_str()).collect();
+        assert_eq!(clauses, ["у нас 2 точки", "сколько стоит", "и какие кассы"]);
+    }
+}

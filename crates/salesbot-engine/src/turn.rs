@@ -1,0 +1,122 @@
+//! One turn end to end, and everything it needs loaded: the five calls of the house.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use salesbot_dialogue::flow::{FlowSources, Known};
+use salesbot_dialogue::{
+    Catalog, Decision, DialogueState, IntentCatalog, Options, Turn, Understanding, commit, decide,
+};
+use salesbot_knowledge::{Knowledge, KnowledgeSources, Retriever};
+use salesbot_yaml::{Diagnostics, SourceFile, entries, parse};
+
+use crate::nlg::banks::{Banks, ReplySources};
+use crate::nlg::facts::Categories;
+use crate::nlg::{Reply, Writer, WriterOptions};
+use crate::nlu::{Nlu, NluOptions, NluSources};
+
+/// All content as text; the binary alone reads files.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    pub intents: Vec<SourceFile>,
+    pub nlu: NluSources,
+    pub categories: SourceFile,
+    pub flows: FlowSources,
+    pub knowledge: KnowledgeSources,
+    pub replies: ReplySources,
+}
+
+/// Choices of the deployment that content does not make.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    pub dialogue: Options,
+    pub nlu: NluOptions,
+    pub strict_counts: bool,
+    pub writer: WriterOptions,
+}
+
+/// The loaded bot: read-only, shared by all turns.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub catalog: Catalog,
+    pub nlu: Nlu,
+    pub retriever: Retriever,
+    pub writer: Writer,
+    pub options: EngineOptions,
+}
+
+/// What one turn made.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub understanding: Understanding,
+    pub decision: Decision,
+    pub reply: Reply,
+    pub state: DialogueState,
+}
+
+impl Engine {
+    /// Loads everything; all problems of all files together are in the diagnostics. `models` are classifier
+    /// files to try before training; `flags` the names flows may mention.
+    ///
+    /// # Errors
+    /// The diagnostics, if any of them is an error.
+    pub fn load(
+        sources: &Sources,
+        options: EngineOptions,
+        models: &[&[u8]],
+        flags: &BTreeSet<String>,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let mut diagnostics = Diagnostics::default();
+        let intents = IntentCatalog::load(&sources.intents, &mut diagnostics);
+        let categories = Categories::load(&sources.categories, &intents, &mut diagnostics);
+        let knowledge = Knowledge::load(&sources.knowledge, options.strict_counts, &mut diagnostics);
+        let vocabulary: Vec<&str> = knowledge.vocabulary().collect();
+        let nlu = Nlu::load(&sources.nlu, &intents, vocabulary, models, &mut diagnostics);
+        let mut slots = nlu.slots().names();
+        slots.insert("lead_temperature".to_owned());
+        let banks = Banks::load(&sources.replies, &slots, &intents, &mut diagnostics);
+        let tool_in = read_tools(&sources.replies.acks, &mut diagnostics);
+        let known = Known {
+            slots: &slots,
+            action: &|name| banks.recipe(name).is_some(),
+            flag: &|name| flags.contains(name),
+        };
+        let catalog = Catalog::load(&sources.flows, intents, &known, &mut diagnostics);
+        let retriever = Retriever::new(knowledge, &categories.stop_words);
+        diagnostics.sort();
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
+        }
+        let writer = Writer { banks, categories, tool_in, options: options.writer.clone() };
+        Ok((Self { catalog, nlu, retriever, writer, options }, diagnostics))
+    }
+
+    /// One client message. The state must belong to a flow of this catalog; an unknown one means the first.
+    pub fn turn(&self, state: &DialogueState, message: &str, now: i64) -> Outcome {
+        let flow = self
+            .catalog
+            .flow(&state.flow)
+            .or_else(|| self.catalog.flows().next())
+            .expect("a loaded catalog has a flow");
+        let turn = Turn { message, state, flow, now };
+        let understanding = self.nlu.understand(&turn, &self.catalog.intents, self.options.nlu);
+        let decision = decide(&turn, &understanding, &self.catalog, &self.options.dialogue);
+        let reply = self.writer.respond(&turn, &understanding, &decision, &self.catalog, &self.retriever);
+        let state = commit(
+            &turn,
+            &understanding,
+            &decision,
+            &reply.memory,
+            &self.catalog.intents,
+            &self.options.dialogue,
+        );
+        Outcome { understanding, decision, reply, state }
+    }
+}
+
+fn read_tools(file: &SourceFile, diagnostics: &mut Diagnostics) -> BTreeMap<String, String> {
+    let Some(root) = parse(file, diagnostics) else { return BTreeMap::new() };
+    let map = root.get("tool_in").map(|node| entries(node, file, diagnostics)).unwrap_or_default();
+    map.into_iter()
+        .filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())))
+        .collect()
+}

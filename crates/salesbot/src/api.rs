@@ -1,0 +1,164 @@
+//! `POST /api/v1/process` without the HTTP: request JSON in, response JSON or a [`Problem`] out. The console
+//! uses the same door.
+
+mod request;
+mod response;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use salesbot_dialogue::{DialogueState, snapshot};
+use salesbot_engine::Engine;
+
+use crate::problem::{Code, Problem};
+pub use request::{Request, Trace};
+pub use response::Measured;
+
+/// Limits and defaults of the door.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub max_message_chars: usize,
+    pub max_snapshot_bytes: usize,
+    pub active_flow: String,
+    pub model: String,
+    pub trace: Trace,
+}
+
+/// What the caller knows beside the body.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub request_id: &'a str,
+    /// Unix seconds, unless the request fixes its own time.
+    pub now: i64,
+    /// Milliseconds since some moment; for the trace only.
+    pub measured: &'a dyn Fn() -> f64,
+}
+
+/// One turn. The same body, content, time and request id give the same reply and snapshot.
+///
+/// # Errors
+/// A [`Problem`] naming the field. The caller's old snapshot stays valid.
+pub fn process(engine: &Engine, door: &Door, body: &Value, call: &Call<'_>) -> Result<Value, Problem> {
+    let request = Request::read(body, door)?;
+    let now = request.now.unwrap_or(call.now);
+    let (state, notes) = restore(engine, door, &request, call.request_id, now)?;
+    let started = (call.measured)();
+    let outcome = engine.turn(&state, &request.message, now);
+    let measured = Measured { total_ms: (call.measured)() - started };
+    let mut after = outcome.state.clone();
+    after.parent = request.snapshot.as_ref().map(fingerprint);
+    Ok(response::render(
+        engine,
+        door,
+        &request,
+        &state,
+        &outcome,
+        &after,
+        &notes,
+        call.request_id,
+        now,
+        measured,
+    ))
+}
+
+/// What happened to the snapshot on the way in; shown in `meta`.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    pub warnings: Vec<String>,
+    pub snapshot_ignored: Option<&'static str>,
+    pub flow_name_ignored: bool,
+}
+
+fn restore(
+    engine: &Engine,
+    door: &Door,
+    request: &Request,
+    request_id: &str,
+    now: i64,
+) -> Result<(DialogueState, Notes), Problem> {
+    let mut notes = Notes::default();
+    if let Some(given) = &request.snapshot {
+        let size = given.to_string().len();
+        if size > door.max_snapshot_bytes {
+            let detail = format!("{size} bytes, at most {} are accepted", door.max_snapshot_bytes);
+            return Err(Problem::field(Code::PayloadTooLarge, "/snapshot", detail));
+        }
+        let (state, warnings) =
+            snapshot::restore(given, &engine.catalog).map_err(|error| snapshot_problem(&error, engine))?;
+        let other =
+            request.client_id.is_some() && state.client_id.is_some() && request.client_id != state.client_id;
+        if !other {
+            notes.warnings = warnings.iter().map(ToString::to_string).collect();
+            notes.flow_name_ignored = request.flow_name.as_ref().is_some_and(|flow| *flow != state.flow);
+            let client_id = state.client_id.clone().or_else(|| request.client_id.clone());
+            return Ok((DialogueState { client_id, ..state }, notes));
+        }
+        notes.snapshot_ignored = Some("client_mismatch");
+    }
+    let flow = request.flow_name.clone().unwrap_or_else(|| door.active_flow.clone());
+    if engine.catalog.flow(&flow).is_none() {
+        return Err(unknown_flow("/flow_name", &flow, engine));
+    }
+    let conversation_id = request.session_id.clone().unwrap_or_else(|| {
+        let parts = format!(
+            "{}\n{request_id}\n{now}\n{}",
+            request.client_id.as_deref().unwrap_or(""),
+            request.message
+        );
+        format!("c-{}", hex(&Sha256::digest(parts)[..12]))
+    });
+    let seed = request.seed.unwrap_or_else(|| {
+        let digest = Sha256::digest(&conversation_id);
+        // 53 bits: any JSON reader keeps the number whole.
+        u64::from_be_bytes([
+            0,
+            digest[0] & 0x1f,
+            digest[1],
+            digest[2],
+            digest[3],
+            digest[4],
+            digest[5],
+            digest[6],
+        ])
+    });
+    let state = DialogueState {
+        conversation_id,
+        client_id: request.client_id.clone(),
+        flow,
+        config: request.config_name.clone(),
+        seed,
+        ..DialogueState::default()
+    };
+    Ok((state, notes))
+}
+
+fn snapshot_problem(error: &snapshot::SnapshotError, engine: &Engine) -> Problem {
+    use snapshot::SnapshotError as E;
+    match error {
+        E::NotAnObject => Problem::field(Code::InvalidSnapshot, "/snapshot", error.to_string()),
+        E::TooNew { .. } => Problem::field(Code::SnapshotTooNew, "/snapshot/version", error.to_string()),
+        E::Field { pointer, reason } => {
+            Problem::field(Code::InvalidSnapshot, format!("/snapshot{pointer}"), reason)
+        }
+        E::UnknownFlow { flow } => unknown_flow("/snapshot/flow", flow, engine),
+    }
+}
+
+fn unknown_flow(pointer: &str, flow: &str, engine: &Engine) -> Problem {
+    let known: Vec<&str> = engine.catalog.names().collect();
+    let shown: String = flow.chars().take(64).collect();
+    Problem::field(
+        Code::UnknownFlow,
+        pointer,
+        format!("there is no flow `{shown}`; available: {}", known.join(", ")),
+    )
+}
+
+/// Names a snapshot for the `parent` of the next one.
+fn fingerprint(snapshot: &Value) -> String {
+    hex(&Sha256::digest(snapshot.to_string())[..8])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

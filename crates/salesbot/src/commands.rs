@@ -1,0 +1,452 @@
+//! The commands that look into content: `check`, `kb`, `nlu`, `flow`, `flags`, `settings`, `snapshot`.
+//! Results go to standard output, findings about content to standard error.
+
+mod eval;
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use salesbot_dialogue::flow::{Chain, Flow, StateId};
+use salesbot_dialogue::{DialogueState, IntentCatalog, Turn, snapshot};
+use salesbot_knowledge::{Knowledge, Query};
+use salesbot_yaml::{Diagnostics, Severity};
+
+use crate::content::Content;
+use crate::flags::{FLAGS, Part};
+use crate::load::{self, Invalid, Loaded};
+use crate::settings::Settings;
+
+/// What a command found; the exit code follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    Problems,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Kb {
+    /// Check the knowledge folder
+    Check {
+        folder: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+        /// Warnings count as errors
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Search and explain the scores
+    Search {
+        text: String,
+        #[arg(long, default_value_t = 5)]
+        k: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Recall over a file of labelled queries
+    Eval {
+        file: PathBuf,
+        #[arg(long)]
+        knowledge: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+        #[arg(long)]
+        min_recall5: Option<f64>,
+    },
+    /// Counts and sizes
+    Info,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Nlu {
+    /// Read messages from standard input, one a line, and print what was understood
+    Parse,
+    /// Score the understanding over a file of labelled messages
+    Eval {
+        file: PathBuf,
+        #[arg(long)]
+        json: bool,
+        #[arg(long)]
+        min_top1: Option<f64>,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum FlowCommand {
+    /// Names of the flows
+    List,
+    /// States of a flow with their rows, as loaded
+    Show { flow: String, state: Option<String> },
+}
+
+/// Writes a line to standard output; a closed pipe ends the command quietly.
+pub fn say(text: impl AsRef<str>) -> Result<()> {
+    match writeln!(std::io::stdout(), "{}", text.as_ref()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => other.context("cannot write to standard output"),
+    }
+}
+
+/// `check [DIR]`: loads everything as a start would and prints every finding.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn check(folder: Option<&Path>, as_json: bool, strict: bool) -> Result<Found> {
+    let content = Content::open(folder)?;
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let mut found = Diagnostics::default();
+    match Settings::resolve(&content.file("settings.yaml"), &environment) {
+        Err(diagnostics) => found.extend(diagnostics),
+        Ok(settings) => match load::engine(&content, &settings) {
+            Err(Invalid(diagnostics)) => found.extend(diagnostics),
+            Ok((_, warnings)) => found.extend(warnings),
+        },
+    }
+    report(&found, as_json, strict)
+}
+
+fn report(found: &Diagnostics, as_json: bool, strict: bool) -> Result<Found> {
+    let (errors, warnings) = (found.count(Severity::Error), found.count(Severity::Warning));
+    if as_json {
+        say(serde_json::to_string_pretty(found)?)?;
+    } else {
+        if !found.is_empty() {
+            writeln!(std::io::stderr(), "{found}\n")?;
+        }
+        say(format!("{errors} errors, {warnings} warnings"))?;
+    }
+    Ok(if errors > 0 || strict && warnings > 0 { Found::Problems } else { Found::Nothing })
+}
+
+/// `kb …`
+///
+/// # Errors
+/// If content or a file cannot be read.
+pub fn kb(command: &Kb, overlay: Option<&Path>) -> Result<Found> {
+    match command {
+        Kb::Check { folder, json, strict } => {
+            let mut content = Content::open(overlay)?;
+            if let Some(folder) = folder {
+                content.replace_knowledge(folder)?;
+            }
+            let mut found = Diagnostics::default();
+            Knowledge::load(&content.sources().knowledge, true, &mut found);
+            found.sort();
+            report(&found, *json, *strict)
+        }
+        Kb::Search { text, k, json } => {
+            let loaded = load::load(overlay)?;
+            search(&loaded, text, *k, *json)?;
+            Ok(Found::Nothing)
+        }
+        Kb::Eval { file, knowledge, json, min_recall5 } => {
+            let mut content = Content::open(overlay)?;
+            if let Some(folder) = knowledge {
+                content.replace_knowledge(folder)?;
+            }
+            let environment: Vec<(String, String)> = std::env::vars().collect();
+            let settings =
+                Settings::resolve(&content.file("settings.yaml"), &environment).map_err(Invalid)?;
+            let (engine, _) = load::engine(&content, &settings)?;
+            eval::knowledge(&engine, file, *json, *min_recall5)
+        }
+        Kb::Info => {
+            let loaded = load::load(overlay)?;
+            let knowledge = &loaded.engine.retriever.knowledge;
+            say(format!("{}: {}", knowledge.meta.company_name, knowledge.meta.company_description))?;
+            say(format!(
+                "sections {}, last updated {}, distinct stems {}",
+                knowledge.sections.len(),
+                knowledge.meta.last_updated,
+                loaded.engine.retriever.vocabulary_size()
+            ))?;
+            for (category, count) in knowledge.categories() {
+                say(format!("  {category:14} {count}"))?;
+            }
+            Ok(Found::Nothing)
+        }
+    }
+}
+
+fn search(loaded: &Loaded, text: &str, k: usize, as_json: bool) -> Result<()> {
+    let query = Query { text: text.to_owned(), ..Query::default() };
+    let passages = loaded.engine.retriever.search(&query, k);
+    if as_json {
+        let list: Vec<Value> = passages
+            .iter()
+            .map(|passage| {
+                json!({"section": passage.section.id, "score": passage.score, "word": passage.word, "letter": passage.letter,
+                    "coverage": passage.coverage, "matched": passage.matched, "facts": passage.section.facts})
+            })
+            .collect();
+        return say(serde_json::to_string_pretty(&list)?);
+    }
+    if passages.is_empty() {
+        say("nothing found")?;
+    }
+    for (at, passage) in passages.iter().enumerate() {
+        say(format!(
+            "{}. {}  score {:.3} = word {:.2} + letters {:.2}, coverage {:.2}, matched {}",
+            at + 1,
+            passage.section.id,
+            passage.score,
+            passage.word,
+            passage.letter,
+            passage.coverage,
+            passage.matched.join(" ")
+        ))?;
+        for line in passage.section.facts.lines() {
+            say(format!("   {line}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// `nlu …`
+///
+/// # Errors
+/// If the input cannot be read.
+pub fn nlu(command: &Nlu, overlay: Option<&Path>) -> Result<Found> {
+    let loaded = load::load(overlay)?;
+    match command {
+        Nlu::Parse => {
+            for line in std::io::stdin().lock().lines() {
+                let line = line.context("the input is not UTF-8 text")?;
+                if line.trim().is_empty() {
+                    continue;
+                }
+                let given = serde_json::from_str::<Value>(&line).ok().filter(Value::is_object);
+                let (text, context) = match &given {
+                    Some(value) => {
+                        (value["text"].as_str().unwrap_or_default().to_owned(), value["context"].clone())
+                    }
+                    None => (line, Value::Null),
+                };
+                say(parse(&loaded, &text, &context).to_string())?;
+            }
+            Ok(Found::Nothing)
+        }
+        Nlu::Eval { file, json, min_top1 } => eval::understanding(&loaded, file, *json, *min_top1),
+    }
+}
+
+/// A state as the `context` of an evaluation line describes it: state, asked, last_action, slots.
+pub(crate) fn standing(context: &Value, flow: &Flow) -> DialogueState {
+    let mut state = DialogueState { flow: flow.name.clone(), ..DialogueState::default() };
+    if let Some(name) = context["state"].as_str() {
+        name.clone_into(&mut state.state);
+    }
+    if let Ok(asked) = serde_json::from_value::<salesbot_dialogue::Asked>(context["asked"].clone()) {
+        state.asked = Some(asked);
+    }
+    if !context.is_null() {
+        let action = context["last_action"].as_str().unwrap_or_default().to_owned();
+        state.turns.push(salesbot_dialogue::Exchange {
+            action,
+            asked: state.asked.is_some(),
+            ..Default::default()
+        });
+        state.counters.turn = 1;
+    }
+    if let Some(slots) = context["slots"].as_object() {
+        state.slots.extend(slots.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    state
+}
+
+fn parse(loaded: &Loaded, text: &str, context: &Value) -> Value {
+    let engine = &loaded.engine;
+    let flow = engine
+        .catalog
+        .flow(loaded.settings.text("flow.active"))
+        .expect("checked when the service was loaded");
+    let state = standing(context, flow);
+    let turn = Turn { message: text, state: &state, flow, now: 0 };
+    let intents = &engine.catalog.intents;
+    let read = engine.nlu.understand(&turn, intents, engine.options.nlu);
+    json!({
+        "text": text,
+        "intent": intents.name(read.intent),
+        "confidence": f64::from((read.confidence * 10_000.0).round()) / 10_000.0,
+        "method": read.method,
+        "original_intent": read.original_intent.map(|id| intents.name(id)),
+        "alternatives": read.candidates.iter().take(3).map(|candidate| json!({
+            "intent": intents.name(candidate.intent), "score": f64::from((candidate.score * 10_000.0).round()) / 10_000.0, "evidence": candidate.evidence,
+        })).collect::<Vec<_>>(),
+        "secondary": read.secondary.iter().map(|id| intents.name(*id)).collect::<Vec<_>>(),
+        "questions": read.questions.iter().map(|question| json!({"intent": intents.name(question.intent), "text": question.text})).collect::<Vec<_>>(),
+        "slots": read.slots,
+        "tone": {"tone": read.tone.tone, "frustration": read.tone.frustration, "signals": read.tone.signals},
+        "language": read.language,
+        "asks": read.asks,
+        "repairs": read.repairs,
+        "context_rules": read.because,
+    })
+}
+
+/// `flow …`
+///
+/// # Errors
+/// If content cannot be read.
+pub fn flow(command: &FlowCommand, overlay: Option<&Path>) -> Result<Found> {
+    let loaded = load::load(overlay)?;
+    let catalog = &loaded.engine.catalog;
+    match command {
+        FlowCommand::List => {
+            for flow in catalog.flows() {
+                say(format!("{:16} {}  {}", flow.name, flow.version, flow.phase_order.join(" → ")))?;
+            }
+        }
+        FlowCommand::Show { flow, state } => {
+            let Some(flow) = catalog.flow(flow) else {
+                anyhow::bail!(
+                    "there is no flow `{flow}`; available: {}",
+                    catalog.names().collect::<Vec<_>>().join(", ")
+                );
+            };
+            show(flow, state.as_deref(), &catalog.intents)?;
+        }
+    }
+    Ok(Found::Nothing)
+}
+
+fn show(flow: &Flow, wanted: Option<&str>, intents: &IntentCatalog) -> Result<()> {
+    if wanted.is_none() {
+        say(format!("flow {} {}: {}", flow.name, flow.version, flow.description))?;
+    }
+    let mut order: Vec<StateId> = flow.states().map(|(id, _)| id).collect();
+    order.sort_by_key(|id| (flow.order(*id), id.0));
+    for id in order {
+        let state = flow.state(id);
+        if wanted.is_some_and(|name| name != state.name) {
+            continue;
+        }
+        say(format!("\n{}  ({}:{})", state.name, state.file, state.line))?;
+        say(format!("  goal: {}", state.goal))?;
+        if !state.required.is_empty() {
+            say(format!("  required: {}", state.required.join(", ")))?;
+        }
+        if wanted.is_some() {
+            for (intent, chain) in &state.rules {
+                say(format!("  on {} do {}", intents.name(*intent), chain_text(chain, Clone::clone)))?;
+            }
+            for (intent, chain) in &state.transitions {
+                say(format!(
+                    "  on {} go {}",
+                    intents.name(*intent),
+                    chain_text(chain, |to| flow.state(*to).name.clone())
+                ))?;
+            }
+        } else {
+            say(format!(
+                "  {} rules, {} transitions, at most {} turns",
+                state.rules.len(),
+                state.transitions.len(),
+                state.max_turns
+            ))?;
+        }
+        if let Some(chain) = &state.data_complete {
+            say(format!("  when complete go {}", chain_text(chain, |to| flow.state(*to).name.clone())))?;
+        }
+    }
+    Ok(())
+}
+
+fn chain_text<T>(chain: &Chain<T>, show: impl Fn(&T) -> String) -> String {
+    let mut parts: Vec<String> =
+        chain.cases.iter().map(|(condition, value)| format!("{} if {condition:?}", show(value))).collect();
+    parts.extend(chain.default.as_ref().map(&show));
+    parts.join(", else ")
+}
+
+/// `flags`
+///
+/// # Errors
+/// If the settings are invalid.
+pub fn flags(overlay: Option<&Path>, as_json: bool) -> Result<Found> {
+    let content = Content::open(overlay)?;
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let settings = Settings::resolve(&content.file("settings.yaml"), &environment).map_err(Invalid)?;
+    for warning in &settings.warnings {
+        writeln!(std::io::stderr(), "warning: {warning}")?;
+    }
+    let part = |part: Part| match part {
+        Part::Wired => "acts".to_owned(),
+        Part::Always => "always on".to_owned(),
+        Part::Waits(part) => format!("waits: {part}"),
+    };
+    if as_json {
+        let list: Vec<Value> = FLAGS
+            .iter()
+            .filter_map(|flag| {
+                let setting = settings.flags.get(flag.name)?;
+                Some(json!({"name": flag.name, "value": setting.on, "source": setting.source, "part": part(flag.part), "help": flag.help}))
+            })
+            .collect();
+        say(serde_json::to_string_pretty(&list)?)?;
+        return Ok(Found::Nothing);
+    }
+    for flag in FLAGS {
+        if let Some(setting) = settings.flags.get(flag.name) {
+            say(format!(
+                "{:34} {:5} {:12} {:26} {}",
+                flag.name,
+                setting.on,
+                setting.source,
+                part(flag.part),
+                flag.help
+            ))?;
+        }
+    }
+    Ok(Found::Nothing)
+}
+
+/// `settings show`
+///
+/// # Errors
+/// If the settings are invalid.
+pub fn settings(overlay: Option<&Path>) -> Result<Found> {
+    let content = Content::open(overlay)?;
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let settings = Settings::resolve(&content.file("settings.yaml"), &environment).map_err(Invalid)?;
+    for (key, value) in settings.show() {
+        say(format!("{key:48} {:28} {}", value.text, value.origin))?;
+    }
+    Ok(Found::Nothing)
+}
+
+/// `snapshot inspect FILE`: where the talk stands, without its texts.
+///
+/// # Errors
+/// If the file is no snapshot.
+pub fn inspect(file: &Path, migrate: bool, overlay: Option<&Path>) -> Result<Found> {
+    let loaded = load::load(overlay)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+    let value: Value =
+        serde_json::from_str(&text).with_context(|| format!("`{}` is not JSON", file.display()))?;
+    let value = value.get("snapshot").unwrap_or(&value);
+    let (state, warnings) = snapshot::restore(value, &loaded.engine.catalog)?;
+    for warning in &warnings {
+        writeln!(std::io::stderr(), "warning: {warning}")?;
+    }
+    if migrate {
+        say(serde_json::to_string_pretty(&snapshot::save(&state))?)?;
+        return Ok(Found::Nothing);
+    }
+    say(format!(
+        "conversation {}, revision {}, flow {}, state {}",
+        state.conversation_id, state.revision, state.flow, state.state
+    ))?;
+    say(format!(
+        "turns {}, lead score {}, frustration {}",
+        state.counters.turn,
+        salesbot_dialogue::score::shown(state.lead.score),
+        state.tone.frustration
+    ))?;
+    say(format!("known: {}", state.slots.keys().cloned().collect::<Vec<_>>().join(", ")))?;
+    say(format!("size {} bytes", snapshot::save(&state).to_string().len()))?;
+    Ok(Found::Nothing)
+}
