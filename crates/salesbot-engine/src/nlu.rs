@@ -17,7 +17,7 @@ use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, parse, strin
 
 use classify::{Classifier, UNCLEAR_BELOW};
 use context::{Context, Polarity, picked};
-use pattern::Pattern;
+use pattern::Patterns;
 use slots::Slots;
 use text::{Clause, Lexicon, Text};
 use tone::ToneReader;
@@ -40,7 +40,7 @@ pub struct Nlu {
     classifier: Classifier,
     context: Context,
     tone: ToneReader,
-    greetings: Vec<Pattern>,
+    greetings: Patterns,
     /// The model was trained at this start because the content had changed.
     pub retrained: bool,
 }
@@ -130,8 +130,8 @@ impl Nlu {
                 ]
                 .contains(&catalog.name(id))
         };
-        let plain_answer =
-            !text.asks && polarity.is_none() && !(aside(top.0) && top.1 >= 0.4) && !text.flat.is_empty();
+        let denies = |id: IntentId| catalog.is_objection(id) || ["no_problem", "no_need", "gratitude", "small_talk"].contains(&catalog.name(id));
+        let plain_answer = !text.asks && polarity.is_none() && !((aside(top.0) || denies(top.0)) && top.1 >= 0.4) && !text.flat.is_empty();
         let mut slots =
             self.slots.read(&text, state.asked.as_ref(), polarity == Some(Polarity::Yes), plain_answer);
         let mut reading = Reading {
@@ -148,8 +148,15 @@ impl Nlu {
                 because: Vec::new(),
             };
         }
-        if options.context {
-            self.apply_context(&mut reading, &text, polarity, turn, catalog, &mut slots);
+        if text.asks && !catalog.is_question(reading.intent) && reading.confidence < 0.5 && reading.method != Method::Rule {
+            // It asks something: the best question stands for it, if there is one worth the name.
+            let question = candidates.iter().find(|other| catalog.is_question(other.intent) && other.score >= 0.06);
+            if let Some(best) = question.filter(|best| best.score * 2.5 >= reading.confidence || reading.intent == catalog.unclear()) {
+                reading.because.push(format!("{} → {}: it asks", catalog.name(reading.intent), catalog.name(best.intent)));
+                reading = Reading { intent: best.intent, confidence: best.score.max(0.3), method: Method::Context, ..reading };
+            }
+        }
+        if options.context { self.apply_context(&mut reading, &text, polarity, turn, catalog, &mut slots);
         }
         if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
         {
@@ -164,14 +171,11 @@ impl Nlu {
         let repeated = catalog.is_question(reading.intent)
             && state.turns.iter().rev().take(4).any(|past| past.intent == catalog.name(reading.intent));
         let tone = if options.tone {
-            self.tone.read(&text, state, repeated, options.structural)
+            self.tone.read(&text, catalog.name(reading.intent), state, repeated, options.structural)
         } else {
             Default::default()
         };
-        let greets = self
-            .greetings
-            .iter()
-            .any(|pattern| pattern.find(&text.flat).is_some_and(|found| found.start <= 2));
+        let greets = self.greetings.find(&text.flat, &text.plain).is_some_and(|(_, start)| start <= 2);
         Understanding {
             original_intent: (top.0 != reading.intent).then_some(top.0),
             intent: reading.intent,
@@ -237,25 +241,19 @@ impl Nlu {
             return;
         }
         let asked_for = state.asked.as_ref().and_then(|asked| asked.slot.as_deref());
-        if self.context.yields_to_data(name)
+        let answers = asked_for.is_some_and(|slot| filled.contains(&slot)) && !text.asks;
+        // "одежду турецкую продаю" speaks of a trade and asks nothing.
+        let describes = !text.asks && catalog.in_group(reading.intent, "business_scenarios") && filled.contains(&"business_type");
+        let yields = (self.context.yields_to_data(name) && !text.asks) || describes || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
+        if yields
             && let Some(intent) = phase.as_deref().and_then(|phase| self.context.progress(phase, &filled))
         {
             reading.set(catalog, intent, 0.9, "facts the phase is about");
-        } else if !filled.is_empty() && self.context.yields_to_data(name) {
+        } else if !filled.is_empty() && yields {
             reading.set(catalog, "info_provided", 0.75, "facts about the client");
-        } else if asked_for.is_some_and(|slot| filled.contains(&slot))
-            && reading.confidence < 0.6
-            && !text.asks
-        {
-            let intent = phase
-                .as_deref()
-                .and_then(|phase| self.context.progress(phase, &filled))
-                .unwrap_or("info_provided");
-            reading.set(catalog, intent, 0.75, "an answer to the bot's question");
         }
         if state.state == "greeting"
-            && state.counters.turn < 3
-            && self.context.is_first_contact_trouble(catalog.name(reading.intent))
+            && state.counters.turn < 3 && reading.confidence < 0.6 && self.context.is_first_contact_trouble(catalog.name(reading.intent))
         {
             reading.set(
                 catalog,
@@ -383,10 +381,10 @@ fn load_lexicon(
     file: &SourceFile,
     context: &mut Context,
     diagnostics: &mut Diagnostics,
-) -> (Lexicon, Vec<Pattern>) {
+) -> (Lexicon, Patterns) {
     let mut lexicon = Lexicon::default();
-    let Some(root) = parse(file, diagnostics) else { return (lexicon, Vec::new()) };
-    let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return (lexicon, Vec::new()) };
+    let Some(root) = parse(file, diagnostics) else { return (lexicon, Patterns::default()) };
+    let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return (lexicon, Patterns::default()) };
     let slang = fields.node("slang");
     let numbers = fields.node("numbers");
     let scales = fields.node("scales");
@@ -422,8 +420,8 @@ fn load_lexicon(
     lexicon.latin = list(latin, diagnostics).into_iter().collect();
     context.yes = list(yes, diagnostics);
     context.no = list(no, diagnostics);
-    context.unsure = slots::patterns(unsure, file, diagnostics);
-    let greetings = slots::patterns(greetings, file, diagnostics);
+    context.unsure = slots::joined(unsure, file, diagnostics);
+    let greetings = slots::joined(greetings, file, diagnostics);
     (lexicon, greetings)
 }
 

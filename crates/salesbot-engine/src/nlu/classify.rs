@@ -7,14 +7,14 @@ use salesbot_models::linear::{self, Example, LinearModel, Training, hash};
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, items, parse, strings};
 use sha2::{Digest, Sha256};
 
-use super::pattern::Pattern;
-use super::slots::patterns;
+use super::pattern::Patterns;
+use super::slots::joined;
 use super::text::{Lexicon, Text, stem};
 
 /// Share of the rules in a reading in which one fires.
 const RULE_SHARE: f32 = 0.6;
 /// Below this the message is `unclear`.
-pub const UNCLEAR_BELOW: f32 = 0.22;
+pub const UNCLEAR_BELOW: f32 = 0.15;
 /// Changing the features changes the model; part of its fingerprint.
 const FEATURES_VERSION: &str = "stems-chars-1";
 
@@ -24,14 +24,16 @@ pub struct Classifier {
     model: LinearModel,
     /// Intents no question may be read as.
     refusals: Vec<bool>,
+    /// The intent that needs a real contact.
+    contact: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct Rule {
     intent: IntentId,
     score: f32,
-    any: Vec<Pattern>,
-    none: Vec<Pattern>,
+    any: Patterns,
+    none: Patterns,
     max_words: usize,
     asks: Option<bool>,
     /// Fires on a contact in the message instead of on words.
@@ -46,9 +48,8 @@ impl Rule {
         if flat.split(' ').count() > self.max_words || self.asks.is_some_and(|wanted| wanted != asks) {
             return None;
         }
-        let found = self.any.iter().find_map(|pattern| pattern.find(flat))?;
-        let barred = self.none.iter().any(|pattern| pattern.matches(flat, raw));
-        (!barred).then(|| found.text.to_owned())
+        let (found, _) = self.any.find(flat, raw)?;
+        (!self.none.matches(flat, raw)).then(|| found.to_owned())
     }
 }
 
@@ -98,8 +99,7 @@ fn load_rule(
     let rule = Rule {
         intent,
         score,
-        any: patterns(any, file, diagnostics),
-        none: patterns(none, file, diagnostics),
+        any: joined(any, file, diagnostics), none: joined(none, file, diagnostics),
         max_words,
         asks,
         contact,
@@ -159,7 +159,8 @@ impl Classifier {
                     || ["rejection", "no_need", "no_problem"].contains(&spec.name.as_str())
             })
             .collect();
-        (Self { rules, model, refusals }, retrained)
+        let contact = catalog.id("contact_provided").map(|id| usize::from(id.0));
+        (Self { rules, model, refusals, contact }, retrained)
     }
 
     pub fn model(&self) -> &LinearModel {
@@ -183,6 +184,12 @@ impl Classifier {
             }
             let sum: f32 = scores.iter().sum();
             scores.iter_mut().for_each(|score| *score /= sum.max(1e-6));
+        }
+        if !has_contact
+            && let Some(score) = self.contact.and_then(|at| scores.get_mut(at))
+        {
+            // Without a phone or an address nothing was left, whatever the words say.
+            *score *= 0.1;
         }
         let strongest = fired.iter().map(|(rule, _)| rule.score).fold(0.0, f32::max);
         if strongest > 0.0 {

@@ -15,7 +15,7 @@ pub struct Context {
     first_contact: Vec<String>,
     pub yes: Vec<String>,
     pub no: Vec<String>,
-    pub unsure: Vec<super::pattern::Pattern>,
+    pub unsure: super::pattern::Patterns,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -90,8 +90,7 @@ impl Context {
         if text.asks || text.word_count() > 5 || text.flat.is_empty() {
             return (text.raw.trim() == "+").then_some(Polarity::Yes);
         }
-        if self.unsure.iter().any(|pattern| pattern.matches(&text.flat, &text.plain))
-            && text.word_count() <= 4
+        if self.unsure.matches(&text.flat, &text.plain) && text.word_count() <= 4
         {
             return Some(Polarity::Unsure);
         }

@@ -15,18 +15,16 @@ impl Pattern {
     /// # Errors
     /// A sentence saying what is wrong with the pattern.
     pub fn new(source: &str) -> Result<Self, String> {
-        let source = source.trim().to_lowercase().replace('ё', "е");
+        let source = normal(source);
         if source.is_empty() {
             return Err("the pattern is empty".to_owned());
         }
+        if source.starts_with("..") || source.ends_with("..") {
+            return Err(format!("`..` stands between words, not at an end: `{source}`"));
+        }
         let on_raw = !source.chars().any(char::is_alphanumeric);
-        let body = translate(&source, on_raw);
-        let whole = match (on_raw, body.contains('^')) {
-            (true, _) => body,
-            (false, true) => format!("(?:{body})"),
-            (false, false) => format!(r"(?:^|\s)(?:{body})(?:\s|$)"),
-        };
-        let regex = Regex::new(&whole).map_err(|_| format!("cannot read the pattern `{source}`"))?;
+        let regex = compile(&translate(&source, on_raw), on_raw)
+            .map_err(|_| format!("cannot read the pattern `{source}`"))?;
         Ok(Self { regex, on_raw })
     }
 
@@ -44,6 +42,66 @@ impl Pattern {
     }
 }
 
+/// Flat text is words and single spaces, so words end at spaces: classes stay small and compile fast.
+fn compile(body: &str, on_raw: bool) -> Result<Regex, regex::Error> {
+    if on_raw { Regex::new(body) } else { Regex::new(&format!("(?:^| )(?:{body})(?: |$)")) }
+}
+
+/// Many patterns as one: does any of them fit, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns {
+    words: Option<Regex>,
+    raw: Option<Regex>,
+}
+
+impl Patterns {
+    /// Joins patterns that [`Pattern::new`] accepts; captures are not kept.
+    pub fn new<'s>(sources: impl IntoIterator<Item = &'s str>) -> Self {
+        let (mut words, mut raw) = (Vec::new(), Vec::new());
+        for source in sources {
+            let source = normal(source);
+            let on_raw = !source.chars().any(char::is_alphanumeric);
+            let body = translate(&source, on_raw).replace("(?P<n>", "(?:");
+            if on_raw { raw.push(body) } else { words.push(format!("(?:{body})")) }
+        }
+        let join = |bodies: Vec<String>, on_raw: bool| {
+            (!bodies.is_empty()).then(|| compile(&bodies.join("|"), on_raw).ok()).flatten()
+        };
+        Self { words: join(words, false), raw: join(raw, true) }
+    }
+
+    pub fn matches(&self, flat: &str, raw: &str) -> bool {
+        self.find(flat, raw).is_some()
+    }
+
+    /// The first match: its text and where it begins.
+    pub fn find<'t>(&self, flat: &'t str, raw: &'t str) -> Option<(&'t str, usize)> {
+        let hit = |regex: &Option<Regex>, text: &'t str| {
+            regex.as_ref()?.find(text).map(|hit| (hit.as_str().trim(), hit.start()))
+        };
+        hit(&self.words, flat).or_else(|| hit(&self.raw, raw))
+    }
+
+    /// Every match that does not overlap an earlier one.
+    pub fn find_all(&self, flat: &str, raw: &str) -> Vec<String> {
+        let all = |regex: &Option<Regex>, text: &str| -> Vec<String> {
+            regex
+                .iter()
+                .flat_map(|regex| {
+                    regex.find_iter(text).map(|hit| hit.as_str().trim().to_owned()).collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        let mut found = all(&self.words, flat);
+        found.extend(all(&self.raw, raw));
+        found
+    }
+}
+
+fn normal(source: &str) -> String {
+    source.trim().to_lowercase().replace('ё', "е")
+}
+
 /// A match: its text, where it begins, and the number in it with the place where the number ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found<'t> {
@@ -57,19 +115,19 @@ fn translate(source: &str, on_raw: bool) -> String {
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
         if let Some(after) = rest.strip_prefix(" .. ") {
-            out.push_str(r"(?: \S+){0,3}? ");
+            out.push_str("(?: [^ ]+){0,3}? ");
             rest = after;
             continue;
         }
         if let Some(after) = rest.strip_prefix("{n}").or(rest.strip_prefix("{money}")) {
-            out.push_str(r"(?P<n>\d+(?:\.\d+)?)");
+            out.push_str(r"(?P<n>[0-9]+(?:\.[0-9]+)?)");
             rest = after;
             continue;
         }
         let quantifier = c == '?' && out.ends_with(')');
         match c {
             _ if on_raw => out.push_str(&regex::escape(&c.to_string())),
-            '*' => out.push_str(r"[\w-]*"),
+            '*' => out.push_str("[^ ]*"),
             '(' => out.push_str("(?:"),
             ')' | '|' | '^' | '$' => out.push(c),
             '+' if out.ends_with(char::is_alphanumeric) => out.push('+'),

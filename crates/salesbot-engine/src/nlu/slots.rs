@@ -9,14 +9,16 @@ use salesbot_dialogue::{Asked, SlotFill};
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, items, parse};
 
 use super::contact::Contacts;
-use super::pattern::Pattern;
-use super::text::{Text, plain};
+use super::pattern::{Pattern, Patterns};
+use super::text::{Clause, Text, plain};
 
 /// All slots a message can fill, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
     list: Vec<Slot>,
     contacts: Contacts,
+    /// Words that stand where a name might and are none.
+    not_names: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,25 +35,21 @@ enum Kind {
         read: Vec<Pattern>,
         asked: Vec<Pattern>,
         words: BTreeMap<String, i64>,
-        not_before: Vec<Pattern>,
+        not_before: Patterns,
         min: i64,
         max: i64,
     },
-    Choice(Vec<(String, Vec<Pattern>)>),
+    Choice(Vec<(String, Patterns)>),
     /// The client's own clause: when another slot was found in it, a pattern fits, or the bot asked.
     Clause {
         from: Vec<String>,
-        read: Vec<Pattern>,
-        asked_open: bool,
-        min_chars: usize,
+        read: Patterns, asked_open: bool, min_chars: usize,
     },
     Money {
         read: Vec<Pattern>,
         asked: Vec<Pattern>,
     },
-    Flag {
-        read: Vec<Pattern>,
-        asked_yes: bool,
+    Flag { read: Patterns, asked_yes: bool,
     },
     Name {
         asked_open: bool,
@@ -70,6 +68,8 @@ impl Slots {
         let Some(root) = parse(file, diagnostics) else { return slots };
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return slots };
         let list = fields.node("slots");
+        let not_names = fields.optional::<Vec<String>>("not_names").unwrap_or_default();
+        slots.not_names = not_names.iter().map(|word| plain(word)).collect();
         fields.finish();
         for (key, node) in list.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
             if let Some((kind, not_questions)) = read_slot(node, file, diagnostics) {
@@ -114,7 +114,9 @@ impl Slots {
         plain_answer: bool,
         found: &[SlotFill],
     ) -> Option<(Value, String)> {
-        let clauses = text.clauses.iter().filter(|clause| !(slot.not_questions && clause.asks && !asked));
+        // A question tells about the client only where the client speaks of himself: "у нас кафе, подойдёт?".
+        let of_self = |clause: &&Clause| ["у нас", "у меня", "держу", "мы", "мой", "моя", "наш", "наша", "нас"].iter().any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")));
+        let clauses = text.clauses.iter().filter(|clause| !(slot.not_questions && clause.asks && !asked) || of_self(clause));
         match &slot.kind {
             Kind::Number { read, asked: bare, words, not_before, min, max } => {
                 let fits =
@@ -142,7 +144,7 @@ impl Slots {
                         };
                         let after = hit.number.map_or("", |(_, end)| flat[end..].trim());
                         let first = after.split(' ').next().unwrap_or_default();
-                        if not_before.iter().any(|pattern| pattern.matches(first, first)) {
+                        if !first.is_empty() && not_before.matches(first, first) {
                             continue;
                         }
                         return Some((json!(number as i64), hit.text.to_owned()));
@@ -153,8 +155,8 @@ impl Slots {
             Kind::Choice(choices) => {
                 for clause in clauses {
                     for (value, patterns) in choices {
-                        if let Some(hit) = patterns.iter().find_map(|pattern| pattern.find(&clause.flat)) {
-                            return Some((json!(value), hit.text.to_owned()));
+                        if let Some((hit, _)) = patterns.find(&clause.flat, &clause.raw) {
+return Some((json!(value), hit.to_owned()));
                         }
                     }
                 }
@@ -166,7 +168,7 @@ impl Slots {
                     found.iter().find(|fill| from.contains(&fill.slot)).map(|fill| fill.source.clone());
                 for clause in clauses {
                     let fits = source.as_ref().is_some_and(|source| clause.flat.contains(source.as_str()))
-                        || read.iter().any(|pattern| pattern.matches(&clause.flat, &clause.raw));
+                        || read.matches(&clause.flat, &clause.raw);
                     if fits && long(&clause.raw) {
                         return Some((json!(clip(&clause.raw)), clause.raw.clone()));
                     }
@@ -188,13 +190,12 @@ impl Slots {
                 None
             }
             Kind::Flag { read, asked_yes } => {
-                let hit =
-                    read.iter().find_map(|pattern| pattern.find(&text.flat).map(|hit| hit.text.to_owned()));
+                let hit = read.find(&text.flat, &text.plain).map(|(hit, _)| hit.to_owned());
                 let by_yes = (asked && *asked_yes && yes).then(|| text.raw.clone());
                 hit.or(by_yes).map(|source| (json!(true), source))
             }
             Kind::Name { asked_open } => {
-                read_name(&text.raw, asked && *asked_open && plain_answer).map(|name| (json!(name), name))
+                self.name(&text.raw, asked && *asked_open && plain_answer).map(|name| (json!(name), name))
             }
             Kind::Contact => self.read_contact(text, found),
             Kind::StateNumber { business } => {
@@ -203,6 +204,10 @@ impl Slots {
             }
             Kind::None => None,
         }
+    }
+
+    fn name(&self, raw: &str, asked: bool) -> Option<String> {
+        read_name(raw, asked, &self.contacts).filter(|name| !self.not_names.contains(&plain(name)))
     }
 
     fn read_contact(&self, text: &Text, found: &[SlotFill]) -> Option<(Value, String)> {
@@ -244,43 +249,26 @@ fn clip(raw: &str) -> String {
     raw.trim().trim_end_matches(['.', ',', '!']).chars().take(300).collect()
 }
 
-/// "меня зовут айдар" in any case, or a bare name in answer to the question. Never a common word.
-fn read_name(raw: &str, asked: bool) -> Option<String> {
-    let tokens: Vec<&str> =
-        raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
+/// "меня зовут айдар" in any case, "это Сауле", a name beside a phone, or a bare name in answer to the
+/// question. Never a common word.
+fn read_name(raw: &str, asked: bool, contacts: &Contacts) -> Option<String> {
+    let tokens: Vec<&str> = raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
     let lower: Vec<String> = tokens.iter().map(|token| plain(token)).collect();
-    let at = |words: &[&str]| {
-        lower
-            .windows(words.len())
-            .position(|window| window.iter().zip(words).all(|(a, b)| a == b))
-            .map(|at| at + words.len())
+    let after = |words: &[&str]| {
+        let at = lower.windows(words.len()).position(|window| window.iter().zip(words).all(|(a, b)| a == b))?;
+        tokens.get(at + words.len())
     };
-    let named =
-        [&["меня", "зовут"][..], &["мое", "имя"], &["менің", "атым"], &["менин", "атым"], &["зовут", "меня"]];
-    let by_phrase = named.iter().find_map(|words| at(words)).and_then(|at| tokens.get(at));
-    let alone = asked && (1..=2).contains(&tokens.len()) && !raw.contains('?');
-    let name = by_phrase.or(alone.then(|| tokens.first()).flatten())?;
+    let phrases = [&["меня", "зовут"][..], &["мое", "имя"], &["менің", "атым"], &["менин", "атым"], &["зовут", "меня"], &["контактное", "лицо"]];
+    let by_phrase = phrases.iter().find_map(|words| after(words));
+    let before_called = lower.iter().position(|word| word == "зовут").filter(|at| *at > 0 && lower[at - 1] != "меня").and_then(|at| tokens.get(at - 1));
+    let capital = |token: &&&str| token.chars().next().is_some_and(char::is_uppercase);
+    let introduced = lower.first().filter(|word| *word == "это").and_then(|_| tokens.get(1)).filter(capital);
+    let has_contact = !contacts.phones(raw).is_empty();
+    let alone = (asked || has_contact) && (1..=2).contains(&tokens.len()) && !raw.contains('?') && !raw.contains('@');
+    let alone = alone.then(|| tokens.first()).flatten().filter(|token| asked || capital(token) || lower.len() == 1);
+    let name = by_phrase.or(before_called).or(introduced).or(alone)?;
     let letters = name.chars().count();
-    let common = [
-        "да",
-        "нет",
-        "не",
-        "хорошо",
-        "ок",
-        "зачем",
-        "потом",
-        "пока",
-        "спасибо",
-        "это",
-        "как",
-        "так",
-        "меня",
-        "давайте",
-        "позвоните",
-        "ладно",
-        "хозяин",
-    ];
-    if !(2..=20).contains(&letters) || common.contains(&plain(name).as_str()) {
+    if !(2..=20).contains(&letters) {
         return None;
     }
     let mut letters = name.chars();
@@ -305,27 +293,21 @@ fn read_slot(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> O
     let not_questions = fields.or("not_questions", false);
     let (min, max) = (fields.or("min", 1_i64), fields.or("max", 10_000_i64));
     fields.finish();
-    let read = patterns(read, file, diagnostics);
-    let asked = patterns(asked, file, diagnostics);
     let kind = match kind.as_str() {
         "number" => {
             let words = words.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let words = words
-                .iter()
-                .filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?)))
-                .collect();
-            Kind::Number { read, asked, words, not_before: patterns(not_before, file, diagnostics), min, max }
+            let words = words.iter().filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?))).collect();
+            let read = patterns(read, file, diagnostics);
+            Kind::Number { read, asked: patterns(asked, file, diagnostics), words, not_before: joined(not_before, file, diagnostics), min, max }
         }
         "choice" => {
             let list = choices.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let list = list.into_iter().map(|(key, node)| {
-                (key.text().unwrap_or_default().to_owned(), patterns(Some(node), file, diagnostics))
-            });
+            let list = list.into_iter().map(|(key, node)| (key.text().unwrap_or_default().to_owned(), joined(Some(node), file, diagnostics)));
             Kind::Choice(list.collect())
         }
-        "clause" => Kind::Clause { from, read, asked_open, min_chars },
-        "money" => Kind::Money { read, asked },
-        "flag" => Kind::Flag { read, asked_yes },
+        "clause" => Kind::Clause { from, read: joined(read, file, diagnostics), asked_open, min_chars },
+        "money" => Kind::Money { read: patterns(read, file, diagnostics), asked: patterns(asked, file, diagnostics) },
+        "flag" => Kind::Flag { read: joined(read, file, diagnostics), asked_yes },
         "name" => Kind::Name { asked_open },
         "contact" => Kind::Contact,
         "iin" => Kind::StateNumber { business: false },
@@ -360,4 +342,18 @@ pub(super) fn patterns(
         }
     }
     found
+}
+
+/// A list of patterns as one, for lists whose members need no number of their own.
+pub(super) fn joined(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Patterns {
+    let mut good = Vec::new();
+    for item in node.map(items).unwrap_or_default() {
+        let Some(text) = item.text() else { continue };
+        if text.trim().is_empty() || text.matches('(').count() != text.matches(')').count() {
+            diagnostics.error(file, item.place, "E21", format!("cannot read the pattern `{text}`"));
+        } else {
+            good.push(text);
+        }
+    }
+    Patterns::new(good)
 }

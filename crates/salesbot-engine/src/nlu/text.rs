@@ -155,10 +155,14 @@ impl Text {
         let raw: String = message.trim().chars().take(READ_CHARS).collect();
         let plain = plain(&raw);
         let mut repairs = Vec::new();
-        let whole_layout = wrong_layout(&plain, lexicon);
         let mut clauses: Vec<Clause> = Vec::new();
-        for piece in split_clauses(&raw, lexicon) {
-            let flat = flatten(&piece, lexicon, whole_layout, &mut repairs);
+        // On the wrong layout punctuation keys are letters, so the whole message is mapped before it is parted.
+        let read = if wrong_layout(&plain, lexicon) { map_layout(&plain) } else { raw.clone() };
+        if read != raw {
+            repairs.push((plain.clone(), read.clone(), "layout"));
+        }
+        for piece in split_clauses(&read, lexicon) {
+            let flat = flatten(&piece, lexicon, &mut repairs);
             if !flat.is_empty() || piece.contains('?') {
                 let asks = piece.contains('?') || asks(&flat, lexicon);
                 clauses.push(Clause { raw: piece.trim().to_owned(), flat, asks });
@@ -250,16 +254,12 @@ fn begins_question(rest: &str, lexicon: &Lexicon) -> bool {
 }
 
 /// Repaired words of a piece of the message, numbers in digits.
-fn flatten(
-    piece: &str,
-    lexicon: &Lexicon,
-    whole_layout: bool,
-    repairs: &mut Vec<(String, String, &'static str)>,
+fn flatten(piece: &str, lexicon: &Lexicon, repairs: &mut Vec<(String, String, &'static str)>,
 ) -> String {
     let plain = plain(piece);
     let mut tokens: Vec<String> = Vec::new();
-    for token in split_tokens(&plain, whole_layout) {
-        let repaired = repair(&token, lexicon, whole_layout);
+    for token in words(&plain).map(str::to_owned) {
+        let repaired = repair(&token, lexicon);
         if let Some((to, why)) = repaired {
             repairs.push((token.clone(), to.clone(), why));
             tokens.extend(words(&to).map(str::to_owned));
@@ -271,15 +271,7 @@ fn flatten(
     digits(&tokens, lexicon).join(" ")
 }
 
-/// Tokens by white space; in a wrong layout punctuation keys are letters (`,` is б), so they stay inside.
-fn split_tokens(plain: &str, whole_layout: bool) -> Vec<String> {
-    if whole_layout {
-        return plain.split_whitespace().map(str::to_owned).collect();
-    }
-    words(plain).map(str::to_owned).collect()
-}
-
-fn repair(token: &str, lexicon: &Lexicon, whole_layout: bool) -> Option<(String, &'static str)> {
+fn repair(token: &str, lexicon: &Lexicon) -> Option<(String, &'static str)> {
     if let Some(to) = lexicon.slang.get(token) {
         return Some((to.clone(), "slang"));
     }
@@ -291,7 +283,7 @@ fn repair(token: &str, lexicon: &Lexicon, whole_layout: bool) -> Option<(String,
         let layout = map_layout(token);
         let trimmed = layout.trim_matches(|c: char| !c.is_alphabetic()).to_owned();
         let as_slang = lexicon.slang.get(&trimmed).cloned();
-        if whole_layout || (lexicon.knows(&trimmed) && !lexicon.knows(&translit(token))) {
+        if lexicon.knows(&trimmed) && !lexicon.knows(&translit(token)) {
             return Some((as_slang.unwrap_or(trimmed), "layout"));
         }
         let cyrillic = translit(token);

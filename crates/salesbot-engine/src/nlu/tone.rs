@@ -4,16 +4,16 @@ use salesbot_dialogue::state::DialogueState;
 use salesbot_dialogue::{Tone, ToneReading};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 
-use super::pattern::Pattern;
-use super::slots::patterns;
+use super::pattern::Patterns;
+use super::slots::joined;
 use super::text::Text;
 
 /// Markers of one tone; a `not` pattern cancels it.
 #[derive(Clone, Debug)]
 struct Markers {
     tone: Tone,
-    any: Vec<Pattern>,
-    not: Vec<Pattern>,
+    any: Patterns,
+    not: Patterns,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,8 @@ pub struct ToneReader {
     /// In the order that decides when several fire: frustrated first.
     markers: Vec<Markers>,
     informal: Vec<String>,
+    /// Moods an intent shows even without a marker word.
+    by_intent: Vec<(String, Tone)>,
 }
 
 /// Frustration from which an apology is due; a sceptic's doubt is a business question.
@@ -34,7 +36,17 @@ impl ToneReader {
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return reader };
         let tones = fields.node("tones");
         let informal = fields.node("informal");
+        let by_intent = fields.node("by_intent");
         fields.finish();
+        for (key, node) in by_intent.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let name = node.text().unwrap_or_default();
+            match Tone::from_name(name) {
+                Some(tone) => reader.by_intent.push((key.text().unwrap_or_default().to_owned(), tone)),
+                None => {
+                    diagnostics.error(file, node.place, "E18", format!("unknown tone `{name}`")).suggest(name, Tone::ALL.map(Tone::name));
+                }
+            }
+        }
         for (key, node) in tones.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             let name = key.text().unwrap_or_default();
             let Some(tone) = Tone::from_name(name) else {
@@ -43,8 +55,8 @@ impl ToneReader {
                     .suggest(name, Tone::ALL.map(Tone::name));
                 continue;
             };
-            let any = patterns(node.get("any"), file, diagnostics);
-            let not = patterns(node.get("not"), file, diagnostics);
+            let any = joined(node.get("any"), file, diagnostics);
+let not = joined(node.get("not"), file, diagnostics);
             reader.markers.push(Markers { tone, any, not });
         }
         let rank = |tone: Tone| Tone::ALL.iter().position(|known| *known == tone);
@@ -54,20 +66,25 @@ impl ToneReader {
     }
 
     /// Tone of the message and the new frustration. One update per turn.
-    pub fn read(&self, text: &Text, state: &DialogueState, repeated: bool, from_course: bool) -> ToneReading {
+    pub fn read(&self, text: &Text, intent: &str, state: &DialogueState, repeated: bool, from_course: bool) -> ToneReading {
         let raw = text.plain.as_str();
         let mut tone = Tone::Neutral;
         let mut signals: Vec<String> = Vec::new();
         for markers in &self.markers {
-            if markers.not.iter().any(|pattern| pattern.matches(&text.flat, raw)) {
+            if markers.not.matches(&text.flat, raw) {
                 continue;
             }
-            let found: Vec<String> =
-                markers.any.iter().filter_map(|pattern| hit(pattern, &text.flat, raw)).collect();
+            let found = markers.any.find_all(&text.flat, raw);
             if !found.is_empty() && tone == Tone::Neutral {
                 tone = markers.tone;
                 signals = found;
             }
+        }
+        if let Some((_, shown)) = self.by_intent.iter().find(|(name, _)| name == intent)
+            && (tone == Tone::Neutral || shown.is_negative() && !tone.is_negative())
+        {
+            tone = *shown;
+            signals = vec![intent.to_owned()];
         }
         signals.sort();
         signals.dedup();
@@ -94,13 +111,6 @@ impl ToneReader {
             signals,
         }
     }
-}
-
-fn hit(pattern: &Pattern, flat: &str, raw: &str) -> Option<String> {
-    if pattern.on_raw {
-        return pattern.matches(flat, raw).then(|| "!".to_owned());
-    }
-    pattern.find(flat).map(|found| found.text.to_owned())
 }
 
 /// Up by tone and number of signals, ×1.2 from the second negative turn; down when the mood is good.
