@@ -130,10 +130,29 @@ impl Nlu {
                 ]
                 .contains(&catalog.name(id))
         };
-        let denies = |id: IntentId| catalog.is_objection(id) || ["no_problem", "no_need", "gratitude", "small_talk"].contains(&catalog.name(id));
-        let plain_answer = !text.asks && polarity.is_none() && !((aside(top.0) || denies(top.0)) && top.1 >= 0.4) && !text.flat.is_empty();
+        let denies = |id: IntentId| {
+            catalog.is_objection(id)
+                || ["no_problem", "no_need", "gratitude", "small_talk"].contains(&catalog.name(id))
+        };
+        let top_rule = candidates.first().is_some_and(|best| best.method == Method::Rule);
+        // A long statement is told, not asked, whatever product it names.
+        let told = !text.asks && text.word_count() >= 7 && catalog.is_question(top.0) && !top_rule;
+        let plain_answer = !text.asks
+            && polarity.is_none()
+            && !(aside(top.0) && top.1 >= 0.4 && !told)
+            && !(denies(top.0) && top.1 >= 0.25)
+            && !text.flat.is_empty();
         let mut slots =
             self.slots.read(&text, state.asked.as_ref(), polarity == Some(Polarity::Yes), plain_answer);
+        // Handing over or ending a talk needs a sure sign; a guess takes the next best reading.
+        let grave = |id: IntentId| ["escalation", "sensitive"].contains(&catalog.get(id).category.as_str());
+        let top = match candidates
+            .iter()
+            .find(|other| !(grave(other.intent) && other.method == Method::Linear && other.score < 0.55))
+        {
+            Some(best) if grave(top.0) => (best.intent, best.score),
+            _ => top,
+        };
         let mut reading = Reading {
             intent: top.0,
             confidence: top.1,
@@ -148,15 +167,39 @@ impl Nlu {
                 because: Vec::new(),
             };
         }
-        if text.asks && !catalog.is_question(reading.intent) && reading.confidence < 0.5 && reading.method != Method::Rule {
+        if !text.asks
+            && catalog.is_question(reading.intent)
+            && reading.method == Method::Linear
+            && reading.confidence < 0.35
+        {
+            reading = Reading { intent: catalog.unclear(), method: Method::Fallback, ..reading };
+        }
+        if text.asks
+            && !catalog.is_question(reading.intent)
+            && reading.confidence < 0.5
+            && reading.method != Method::Rule
+        {
             // It asks something: the best question stands for it, if there is one worth the name.
-            let question = candidates.iter().find(|other| catalog.is_question(other.intent) && other.score >= 0.06);
-            if let Some(best) = question.filter(|best| best.score * 2.5 >= reading.confidence || reading.intent == catalog.unclear()) {
-                reading.because.push(format!("{} → {}: it asks", catalog.name(reading.intent), catalog.name(best.intent)));
-                reading = Reading { intent: best.intent, confidence: best.score.max(0.3), method: Method::Context, ..reading };
+            let question =
+                candidates.iter().find(|other| catalog.is_question(other.intent) && other.score >= 0.06);
+            if let Some(best) = question
+                .filter(|best| best.score * 2.5 >= reading.confidence || reading.intent == catalog.unclear())
+            {
+                reading.because.push(format!(
+                    "{} → {}: it asks",
+                    catalog.name(reading.intent),
+                    catalog.name(best.intent)
+                ));
+                reading = Reading {
+                    intent: best.intent,
+                    confidence: best.score.max(0.3),
+                    method: Method::Context,
+                    ..reading
+                };
             }
         }
-        if options.context { self.apply_context(&mut reading, &text, polarity, turn, catalog, &mut slots);
+        if options.context {
+            self.apply_context(&mut reading, &text, polarity, turn, catalog, &mut slots);
         }
         if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
         {
@@ -242,18 +285,32 @@ impl Nlu {
         }
         let asked_for = state.asked.as_ref().and_then(|asked| asked.slot.as_deref());
         let answers = asked_for.is_some_and(|slot| filled.contains(&slot)) && !text.asks;
+        let told = !text.asks
+            && catalog.is_question(reading.intent)
+            && reading.method == Method::Linear
+            && !filled.is_empty();
         // "одежду турецкую продаю" speaks of a trade and asks nothing.
-        let describes = !text.asks && catalog.in_group(reading.intent, "business_scenarios") && filled.contains(&"business_type");
-        let yields = (self.context.yields_to_data(name) && !text.asks) || describes || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
+        let describes = !text.asks
+            && catalog.in_group(reading.intent, "business_scenarios")
+            && filled.contains(&"business_type");
+        let yields = (self.context.yields_to_data(name) && !text.asks)
+            || describes
+            || told
+            || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
         if yields
             && let Some(intent) = phase.as_deref().and_then(|phase| self.context.progress(phase, &filled))
         {
             reading.set(catalog, intent, 0.9, "facts the phase is about");
-        } else if !filled.is_empty() && yields {
+        } else if !filled.is_empty()
+            && yields
+            && (answers || !(catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection")))
+        {
             reading.set(catalog, "info_provided", 0.75, "facts about the client");
         }
         if state.state == "greeting"
-            && state.counters.turn < 3 && reading.confidence < 0.6 && self.context.is_first_contact_trouble(catalog.name(reading.intent))
+            && state.counters.turn < 3
+            && reading.confidence < 0.6
+            && self.context.is_first_contact_trouble(catalog.name(reading.intent))
         {
             reading.set(
                 catalog,
@@ -384,7 +441,9 @@ fn load_lexicon(
 ) -> (Lexicon, Patterns) {
     let mut lexicon = Lexicon::default();
     let Some(root) = parse(file, diagnostics) else { return (lexicon, Patterns::default()) };
-    let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return (lexicon, Patterns::default()) };
+    let Some(mut fields) = Fields::of(&root, file, diagnostics) else {
+        return (lexicon, Patterns::default());
+    };
     let slang = fields.node("slang");
     let numbers = fields.node("numbers");
     let scales = fields.node("scales");

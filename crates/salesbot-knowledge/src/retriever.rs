@@ -14,6 +14,11 @@ const FIELDS: [Field; 3] =
 const PIECES_SHARE: f32 = 0.7;
 /// Factor on sections of an expected category.
 const CATEGORY_BOOST: f32 = 1.15;
+/// Factor on the section that answers an intent in general; a special question still beats it.
+const LEAD_BOOST: f32 = 1.6;
+/// Factors on sections with and without a sum, when a price is asked.
+const WITH_SUM: f32 = 1.15;
+const WITHOUT_SUM: f32 = 0.8;
 /// A whole keyword phrase of two words or more stands in the question.
 const PHRASE_BONUS: f32 = 0.15;
 /// Below this share of the question's weight the bot says it does not know (knowledge reference, 7.7).
@@ -37,6 +42,10 @@ pub struct Query {
     pub categories: Vec<String>,
     /// Sections just cited: they stand behind equally good fresh ones.
     pub cited: Vec<String>,
+    /// Topic of the section that answers this kind of question in general.
+    pub lead: Option<String>,
+    /// The question wants an amount: sections that hold a sum of money come first.
+    pub wants_price: bool,
 }
 
 /// A ranked section with every part of its score.
@@ -119,6 +128,12 @@ impl Retriever {
         }
         if query.categories.contains(&section.category) {
             score *= CATEGORY_BOOST;
+        }
+        if query.lead.as_ref() == Some(&section.topic) {
+            score *= LEAD_BOOST;
+        }
+        if query.wants_price {
+            score *= if section.facts.contains('₸') { WITH_SUM } else { WITHOUT_SUM };
         }
         if query.cited.contains(&section.id) {
             score *= 0.97;

@@ -57,6 +57,7 @@ pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision
     }
     let mut visited = vec![view.state];
     next = skip_phases(view, next, &mut visited, &mut reasons);
+    next = pass_complete(view, next, &mut visited, &mut reasons);
     if next != view.state {
         visited.push(next);
     }
@@ -144,6 +145,30 @@ fn skip_phases(
         let Some(after) = state.next.filter(|_| skippable) else { break };
         visited.push(next);
         reasons.push(format!("phase_skipped_{}", state.name));
+        next = after;
+    }
+    next
+}
+
+/// A phase entered with all its data already known asks nothing new: the talk goes on to the next one in the
+/// same turn. From the greeting the entry phase is passed only when its optional facts are known too.
+fn pass_complete(
+    view: &View<'_>,
+    from: StateId,
+    visited: &mut Vec<StateId>,
+    reasons: &mut Vec<String>,
+) -> StateId {
+    let mut next = from;
+    let greeted = view.state().name == crate::state::START;
+    for _ in 0..MAX_SKIPS {
+        let state = view.flow.state(next);
+        let has = |slot: &String| view.memory.has(slot);
+        let complete = state.required.iter().all(has) && (!greeted || state.optional.iter().all(has));
+        let entered = next != view.state && state.phase.is_some() && !state.required.is_empty();
+        let onward = state.data_complete.as_ref().and_then(|chain| chain.default);
+        let Some(after) = onward.filter(|_| entered && complete) else { break };
+        visited.push(next);
+        reasons.push(format!("phase_complete_{}", state.name));
         next = after;
     }
     next

@@ -26,6 +26,8 @@ pub struct Phrase {
     pub tone: Option<Tone>,
     pub informal: bool,
     pub asks: Option<String>,
+    /// Used only when its numbers are at least so large: "при 1 точке" says nothing.
+    pub at_least: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -144,8 +146,7 @@ impl Banks {
 
     /// Texts of an action's message, with the bank's name.
     pub fn message(&self, action: &str) -> Option<(String, &[Phrase])> {
-        let recipe = self.recipe(action)?;
-        let own = [action, recipe.bank.as_str()];
+        let own = [action, self.recipe(action).map_or(action, |recipe| recipe.bank.as_str())];
         let name = own
             .into_iter()
             .find(|name| self.messages.contains_key(*name))
@@ -373,6 +374,7 @@ fn phrases(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics
         let text: String = fields.required("text").unwrap_or_default();
         let tone: Option<String> = fields.optional("tone");
         let asks = fields.optional("asks");
+        let at_least = fields.optional("at_least");
         fields.finish();
         let informal = tone.as_deref() == Some("informal");
         let mood = tone.as_deref().filter(|_| !informal).and_then(Tone::from_name);
@@ -381,7 +383,7 @@ fn phrases(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics
                 .error(file, item.place, "E18", "unknown tone")
                 .hint("a tone of nlu/tone.yaml, or `informal`");
         }
-        found.push(Phrase { text, tone: mood, informal, asks });
+        found.push(Phrase { text, tone: mood, informal, asks, at_least });
     }
     found
 }

@@ -13,6 +13,16 @@ pub struct Categories {
     groups: BTreeMap<String, Vec<String>>,
     intents: BTreeMap<String, Vec<String>>,
     pub stop_words: Vec<String>,
+    /// Beginnings of words that ask for an amount.
+    price_words: Vec<String>,
+    /// Words of a question that mean one of ours: "срм" is asked about, a programme is what there is.
+    synonyms: BTreeMap<String, String>,
+    /// The section that answers an intent when the question names nothing special.
+    leads: BTreeMap<String, String>,
+    /// What to look for when a client has this trouble.
+    pub pains: BTreeMap<String, String>,
+    /// What to look for beside a price when this slot is known.
+    pub fits: BTreeMap<String, String>,
 }
 
 /// An answer to one question: whole sentences or one list of one section.
@@ -28,12 +38,20 @@ pub struct Answer {
 pub struct Room {
     pub words: usize,
     pub lists: bool,
+    /// A short list is wanted where there is one: prices side by side.
+    pub prefers_lists: bool,
+    /// Sentences with a sum come first.
+    pub wants_price: bool,
 }
 
 /// Sections looked at for each question.
 const LOOKED_AT: usize = 5;
 /// A second sentence is added when it fits the question nearly as well as the first.
 const SECOND_FROM: f32 = 0.6;
+/// What a sum is worth to a question about a price, in idf points.
+const SUM_BONUS: f32 = 6.0;
+/// Words of a list that reads at a glance.
+const SHORT_LIST: usize = 45;
 /// A list outranks the sentence before it from this share of its score.
 const LIST_FROM: f32 = 0.9;
 
@@ -44,7 +62,17 @@ impl Categories {
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return found };
         let (groups, intents) = (fields.node("groups"), fields.node("intents"));
         found.stop_words = fields.optional("stop_words").unwrap_or_default();
+        found.price_words = fields.optional("price_words").unwrap_or_default();
+        let tables = ["synonyms", "leads", "pains", "fits"].map(|key| fields.node(key));
         fields.finish();
+        let [synonyms, leads, pains, fits] = tables.map(|node| {
+            let pairs = node.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
+            pairs
+                .into_iter()
+                .filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())))
+                .collect()
+        });
+        found = Self { synonyms, leads, pains, fits, ..found };
         for (key, node) in groups.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             found.groups.insert(key.text().unwrap_or_default().to_owned(), strings(node, file, diagnostics));
         }
@@ -60,6 +88,25 @@ impl Categories {
         found
     }
 
+    /// A question in our words, for the search.
+    pub fn reword(&self, clause: &str) -> String {
+        let plain = salesbot_knowledge::words::normalise(clause);
+        let words = plain.split_whitespace().map(|word| {
+            let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+            self.synonyms.get(bare).map_or(word, String::as_str)
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Does the question want an amount?
+    pub fn wants_price(&self, clause: &str) -> bool {
+        salesbot_knowledge::words::stems(clause).iter().any(|stem| self.price_words.contains(stem))
+    }
+
+    pub fn lead(&self, intent: IntentId, catalog: &IntentCatalog) -> Option<&str> {
+        self.leads.get(catalog.name(intent)).map(String::as_str)
+    }
+
     pub fn of(&self, intent: IntentId, catalog: &IntentCatalog) -> Vec<String> {
         if let Some(own) = self.intents.get(catalog.name(intent)) {
             return own.clone();
@@ -73,19 +120,8 @@ impl Categories {
 }
 
 /// Looks a question up. The display label of its intent backs a clause of few words.
-pub fn look_up<'k>(
-    retriever: &'k Retriever,
-    clause: &str,
-    label: Option<&str>,
-    categories: Vec<String>,
-    cited: &[String],
-) -> Vec<Passage<'k>> {
-    let few = clause.split_whitespace().count() < 4;
-    let text = match label {
-        Some(label) if few => format!("{clause} {label}"),
-        _ => clause.to_owned(),
-    };
-    retriever.search(&Query { text, categories, cited: cited.to_vec() }, LOOKED_AT)
+pub fn look_up<'k>(retriever: &'k Retriever, query: Query) -> Vec<Passage<'k>> {
+    retriever.search(&query, LOOKED_AT)
 }
 
 /// The best section's sentences for the question; `None` when it covers too little of what was asked.
@@ -103,13 +139,18 @@ fn choose(retriever: &Retriever, section: &Section, clause: &str, room: Room) ->
     let scored: Vec<(f32, &Sentence)> = section
         .sentences
         .iter()
-        .map(|sentence| (retriever.sentence_score(sentence, clause), sentence))
+        .map(|sentence| {
+            let sum = room.wants_price && sentence.text.contains('₸');
+            (retriever.sentence_score(sentence, clause) + if sum { SUM_BONUS } else { 0.0 }, sentence)
+        })
         .collect();
     let Some(first) = scored.first() else { return Vec::new() };
     let list = scored.iter().find(|(_, sentence)| !sentence.items.is_empty());
     if let Some((score, list)) = list
         && room.lists
-        && (*score >= LIST_FROM * first.0 || first.1.items == list.items)
+        && (*score >= LIST_FROM * first.0
+            || first.1.items == list.items
+            || room.prefers_lists && words(list) <= SHORT_LIST)
         && words(list) <= room.words.max(110)
     {
         return vec![(*list).clone()];

@@ -3,7 +3,7 @@
 use salesbot_dialogue::flow::State;
 use salesbot_dialogue::understanding::Language;
 use salesbot_dialogue::{Catalog, Contact, Decision, DialogueState, Tone, Turn, Understanding};
-use salesbot_knowledge::{Passage, Retriever};
+use salesbot_knowledge::{Passage, Query, Retriever};
 
 use super::Writer;
 use super::banks::{AnswerPart, MessagePart, Phrase, QuestionPart, Recipe};
@@ -24,6 +24,10 @@ const LEARNED: [&str; 7] = [
 ];
 /// A slot asked for so often without an answer is left alone.
 const ASKS_PER_SLOT: usize = 2;
+/// Coverage from which a message that asks nothing is still taken to name a topic.
+const TOPIC_COVERAGE: f32 = 0.6;
+/// Confidence from which the intent's own subject may be looked up instead of the client's words.
+const SURE: f32 = 0.4;
 /// Turns in a row with a question of the client's from which ours is left out.
 const PRESSED: usize = 2;
 
@@ -79,7 +83,9 @@ impl<'a> Planner<'a> {
         self.answers(recipe, &mut plan, &mut looked_up);
         let learned = self.learned();
         self.ack(recipe, learned.as_ref(), &mut plan);
-        self.messages(recipe, learned, &mut plan);
+        let asks_next =
+            recipe.message == MessagePart::WhenNothingLearned && self.question(recipe, &plan).is_some();
+        self.messages(recipe, learned, asks_next, &mut plan);
         if recipe.menu {
             plan.menu = self.menu();
         } else if plan.question.is_none() {
@@ -102,7 +108,12 @@ impl<'a> Planner<'a> {
         let before = plan.answers.len();
         match recipe.answer {
             AnswerPart::None => {}
-            AnswerPart::Asked | AnswerPart::AskedIfSure => self.asked(plan, looked_up),
+            AnswerPart::Asked | AnswerPart::AskedIfSure => {
+                self.asked(recipe.answer == AnswerPart::AskedIfSure, plan, looked_up);
+                if recipe.family == "price" && !plan.answers.is_empty() && self.room.lists {
+                    self.fit(plan, looked_up);
+                }
+            }
             AnswerPart::Pain => self.pain(plan, looked_up),
             AnswerPart::Objection => self.objection(plan, looked_up),
         }
@@ -116,13 +127,23 @@ impl<'a> Planner<'a> {
                 plan.question = Some(contact_question(&line.id));
             }
         }
+        if self.understanding.asks
+            && recipe.answer == AnswerPart::None
+            && self.catalog.intents.is(self.understanding.intent, "unclear")
+        {
+            // Not understood, but it asks: an honest word beats a question of ours.
+            self.asked(false, plan, looked_up);
+            if plan.answers.is_empty() && !recipe.menu {
+                plan.message = self.pick_ack("no_answer");
+            }
+        }
         // Questions in passing are answered whatever the action says.
         if recipe.answer == AnswerPart::None
             && !self.understanding.questions.is_empty()
             && !recipe.menu
             && recipe.family != "handover"
         {
-            self.asked(plan, looked_up);
+            self.asked(false, plan, looked_up);
         }
         let from_phase = self
             .turn
@@ -140,7 +161,7 @@ impl<'a> Planner<'a> {
     }
 
     /// One answer per question, in the client's order.
-    fn asked(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+    fn asked(&self, sure: bool, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
         let intents = &self.catalog.intents;
         let mut asked: Vec<(String, Option<salesbot_dialogue::IntentId>)> = self
             .understanding
@@ -148,20 +169,39 @@ impl<'a> Planner<'a> {
             .iter()
             .map(|question| (question.text.clone(), Some(question.intent)))
             .collect();
-        if asked.is_empty() && self.understanding.asks {
+        let unasked = asked.is_empty() && !self.understanding.asks;
+        if asked.is_empty() && (self.understanding.asks || sure) {
             asked.push((self.turn.message.to_owned(), None));
         }
         for (clause, intent) in asked {
             let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
             let label = intent.map(|id| intents.get(id).label.as_str());
             let cited: &[String] = if self.understanding.repeated { &[] } else { &self.memory.said.sections };
-            let passages = look_up(self.retriever, &clause, label, categories, cited);
-            note(&passages, looked_up);
-            let worded = match label {
+            let worded = self.writer.categories.reword(&match label {
                 Some(label) if clause.split_whitespace().count() < 4 => format!("{clause} {label}"),
                 _ => clause,
+            });
+            let lead = intent.and_then(|id| self.writer.categories.lead(id, intents)).map(str::to_owned);
+            let wants_price =
+                self.writer.categories.wants_price(&worded) || intent.is_some_and(|id| intents.is_price(id));
+            let room = Room {
+                prefers_lists: intent.is_some_and(|id| intents.is_price(id)),
+                wants_price,
+                ..self.room
             };
-            if let Some(found) = answer(self.retriever, &worded, &passages, self.room)
+            let query = Query { text: worded.clone(), categories, cited: cited.to_vec(), lead, wants_price };
+            let mut passages = look_up(self.retriever, query.clone());
+            let mut found = answer(self.retriever, &worded, &passages, room);
+            if let (None, Some(label)) = (&found, label)
+                && self.understanding.confidence >= SURE
+            {
+                // The words around the question drowned it: its subject alone is looked up.
+                passages = look_up(self.retriever, Query { text: label.to_owned(), ..query });
+                found = answer(self.retriever, label, &passages, room);
+            }
+            note(&passages, looked_up);
+            let enough = !unasked || passages.first().is_some_and(|best| best.coverage >= TOPIC_COVERAGE);
+            if let Some(found) = found.filter(|_| enough)
                 && !plan.answers.iter().any(|known| known.section == found.section)
             {
                 plan.answers.push(found);
@@ -169,31 +209,64 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Facts that fit the trouble the client named, or the wish.
+    /// Facts that fit the trouble the client named, and the wish.
     fn pain(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
-        let parts = ["pain_point", "desired_outcome", "business_type"]
-            .map(|slot| self.memory.text(slot).unwrap_or_default());
-        let query = parts.join(" ");
-        let categories =
-            ["features", "inventory", "analytics", "products", "employees"].map(str::to_owned).to_vec();
-        let passages = look_up(self.retriever, query.trim(), None, categories, &self.memory.said.sections);
-        note(&passages, looked_up);
-        let room = Room { lists: false, ..self.room };
-        let best = passages.iter().filter(|passage| passage.word > 0.0).take(2);
-        for passage in best {
-            let sentence = passage.section.sentences.iter().find(|sentence| sentence.items.is_empty());
-            let spent: usize = plan
-                .answers
-                .iter()
-                .flat_map(|answer| &answer.sentences)
-                .map(|sentence| sentence.text.split_whitespace().count())
-                .sum();
-            if let Some(sentence) =
-                sentence.filter(|sentence| spent + sentence.text.split_whitespace().count() <= room.words)
+        let memory = self.memory;
+        let trouble =
+            memory.text("pain_category").and_then(|pain| self.writer.categories.pains.get(pain)).cloned();
+        let wish = memory.text("desired_outcome").or(memory.text("pain_point")).map(str::to_owned);
+        let categories = ["features", "inventory", "analytics", "employees"].map(str::to_owned).to_vec();
+        for text in
+            [trouble.or_else(|| memory.text("pain_point").map(str::to_owned)), wish].into_iter().flatten()
+        {
+            let query = Query {
+                text: text.clone(),
+                categories: categories.clone(),
+                cited: memory.said.sections.clone(),
+                ..Query::default()
+            };
+            let passages = look_up(self.retriever, query);
+            note(&passages, looked_up);
+            let fresh = |passage: &&Passage<'_>| {
+                passage.coverage >= 0.3
+                    && !plan.answers.iter().any(|known| known.section == passage.section.id)
+            };
+            let Some(best) = passages.iter().find(fresh) else { continue };
+            if let Some(sentence) = best.section.sentences.iter().find(|sentence| sentence.items.is_empty()) {
+                plan.answers.push(Answer {
+                    asked: text,
+                    section: best.section.id.clone(),
+                    sentences: vec![sentence.clone()],
+                });
+            }
+        }
+    }
+
+    /// Beside a first price: the tariff that fits what is known of the client.
+    fn fit(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let categories = &self.writer.categories;
+        for (slot, template) in &categories.fits {
+            // One shop needs no advice on how many shops a tariff holds.
+            if self.memory.number(slot).is_none_or(|number| number < 2) {
+                continue;
+            }
+            let Some(text) = fill(template, &|hole| self.value(hole)) else { continue };
+            let passages = look_up(
+                self.retriever,
+                Query { text, categories: vec!["pricing".to_owned()], ..Query::default() },
+            );
+            note(&passages, looked_up);
+            let said = |id: &String| {
+                self.memory.said.sections.contains(id)
+                    || plan.answers.iter().any(|known| known.section == *id)
+            };
+            if let Some(best) =
+                passages.first().filter(|best| best.coverage >= 0.9 && !said(&best.section.id))
+                && let Some(sentence) = best.section.sentences.first()
             {
                 plan.answers.push(Answer {
-                    asked: query.trim().to_owned(),
-                    section: passage.section.id.clone(),
+                    asked: template.clone(),
+                    section: best.section.id.clone(),
                     sentences: vec![sentence.clone()],
                 });
             }
@@ -213,14 +286,19 @@ impl<'a> Planner<'a> {
         plan.agree = self.pick(&id, agree).map(|picked| picked.line);
         if attempt <= 1 {
             if let Some(query) = &bank.query {
-                let passages = look_up(self.retriever, query, None, Vec::new(), &self.memory.said.sections);
+                let query = Query {
+                    text: query.clone(),
+                    cited: self.memory.said.sections.clone(),
+                    ..Query::default()
+                };
+                let passages = look_up(self.retriever, query.clone());
                 note(&passages, looked_up);
                 if let Some(passage) = passages.first()
                     && let Some(sentence) =
                         passage.section.sentences.iter().find(|sentence| sentence.items.is_empty())
                 {
                     plan.answers.push(Answer {
-                        asked: query.clone(),
+                        asked: query.text,
                         section: passage.section.id.clone(),
                         sentences: vec![sentence.clone()],
                     });
@@ -228,7 +306,7 @@ impl<'a> Planner<'a> {
             }
             // A question of the client's is answered instead of asked back.
             if !self.understanding.questions.is_empty() {
-                self.asked(plan, looked_up);
+                self.asked(false, plan, looked_up);
                 return;
             }
         }
@@ -262,8 +340,11 @@ impl<'a> Planner<'a> {
         }
         let recently = self.memory.said.apologised > 0
             && self.memory.counters.turn.saturating_sub(self.memory.said.apologised) < 4;
+        // "надоело считать в тетради" is annoyed with the notebook, not with us.
         let annoyed = self.catalog.intents.in_category(self.understanding.intent, "frustration")
-            || tone.tone == Tone::Frustrated;
+            || tone.tone == Tone::Frustrated
+                && self.understanding.slots.is_empty()
+                && !self.catalog.intents.is_positive(self.understanding.intent);
         let at_fault = self.writer.options.apologise
             && !self.turn.state.turns.is_empty()
             && annoyed
@@ -315,7 +396,7 @@ impl<'a> Planner<'a> {
         self.pick_ack(&format!("learned_{slot}"))
     }
 
-    fn messages(&self, recipe: &Recipe, learned: Option<Line>, plan: &mut ReplyPlan) {
+    fn messages(&self, recipe: &Recipe, learned: Option<Line>, asks_next: bool, plan: &mut ReplyPlan) {
         if plan.message.is_some() {
             return;
         }
@@ -339,7 +420,8 @@ impl<'a> Planner<'a> {
             MessagePart::WhenNothingLearned => {
                 if plan.greets && plan.answers.is_empty() {
                     plan.message = learned;
-                } else if plan.ack.is_none() && plan.answers.is_empty() {
+                } else if plan.ack.is_none() && plan.answers.is_empty() && !asks_next {
+                    // A bridge before a question is one phrase too many.
                     self.take(self.pick_message(action), plan);
                 }
             }
@@ -421,6 +503,9 @@ impl<'a> Planner<'a> {
     // ---- questions -----------------------------------------------------------------------------------
 
     fn question(&self, recipe: &Recipe, plan: &ReplyPlan) -> Option<PlannedQuestion> {
+        if recipe.answer == AnswerPart::AskedIfSure && recipe.family == "goback" && !plan.answers.is_empty() {
+            return None;
+        }
         let over = self.decision.is_final
             || self.next.is_final
             || self.next.name == "soft_close"
@@ -530,6 +615,12 @@ impl<'a> Planner<'a> {
             .iter()
             .enumerate()
             .filter(|(_, phrase)| fits_mood(phrase) && no_second_question(phrase))
+            .filter(|(_, phrase)| {
+                phrase.at_least.is_none_or(|least| {
+                    super::grammar::holes(&phrase.text)
+                        .all(|hole| self.memory.number(hole).is_none_or(|n| n >= least))
+                })
+            })
             .filter_map(|(at, phrase)| Some((at, fill(&phrase.text, &|hole| self.value(hole))?, phrase)))
             .collect();
         if fitting.iter().any(|(_, _, phrase)| phrase.tone.is_some()) {
@@ -597,5 +688,5 @@ fn room(understanding: &Understanding) -> Room {
         5.. => 40,
         _ => 60,
     };
-    Room { words, lists: words >= 40 }
+    Room { words, lists: words >= 40, prefers_lists: false, wants_price: false }
 }

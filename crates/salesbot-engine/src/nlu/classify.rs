@@ -99,7 +99,8 @@ fn load_rule(
     let rule = Rule {
         intent,
         score,
-        any: joined(any, file, diagnostics), none: joined(none, file, diagnostics),
+        any: joined(any, file, diagnostics),
+        none: joined(none, file, diagnostics),
         max_words,
         asks,
         contact,
@@ -185,9 +186,7 @@ impl Classifier {
             let sum: f32 = scores.iter().sum();
             scores.iter_mut().for_each(|score| *score /= sum.max(1e-6));
         }
-        if !has_contact
-            && let Some(score) = self.contact.and_then(|at| scores.get_mut(at))
-        {
+        if !has_contact && let Some(score) = self.contact.and_then(|at| scores.get_mut(at)) {
             // Without a phone or an address nothing was left, whatever the words say.
             *score *= 0.1;
         }

@@ -90,8 +90,7 @@ impl Context {
         if text.asks || text.word_count() > 5 || text.flat.is_empty() {
             return (text.raw.trim() == "+").then_some(Polarity::Yes);
         }
-        if self.unsure.matches(&text.flat, &text.plain) && text.word_count() <= 4
-        {
+        if self.unsure.matches(&text.flat, &text.plain) && text.word_count() <= 4 {
             return Some(Polarity::Unsure);
         }
         // All words spoken for by yes words (or no words), the first one deciding.

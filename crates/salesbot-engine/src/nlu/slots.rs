@@ -43,13 +43,17 @@ enum Kind {
     /// The client's own clause: when another slot was found in it, a pattern fits, or the bot asked.
     Clause {
         from: Vec<String>,
-        read: Patterns, asked_open: bool, min_chars: usize,
+        read: Patterns,
+        asked_open: bool,
+        min_chars: usize,
     },
     Money {
         read: Vec<Pattern>,
         asked: Vec<Pattern>,
     },
-    Flag { read: Patterns, asked_yes: bool,
+    Flag {
+        read: Patterns,
+        asked_yes: bool,
     },
     Name {
         asked_open: bool,
@@ -115,8 +119,15 @@ impl Slots {
         found: &[SlotFill],
     ) -> Option<(Value, String)> {
         // A question tells about the client only where the client speaks of himself: "у нас кафе, подойдёт?".
-        let of_self = |clause: &&Clause| ["у нас", "у меня", "держу", "мы", "мой", "моя", "наш", "наша", "нас"].iter().any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")));
-        let clauses = text.clauses.iter().filter(|clause| !(slot.not_questions && clause.asks && !asked) || of_self(clause));
+        let of_self = |clause: &&Clause| {
+            ["у нас", "у меня", "держу", "мы", "мой", "моя", "наш", "наша", "нас"]
+                .iter()
+                .any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")))
+        };
+        let clauses = text
+            .clauses
+            .iter()
+            .filter(|clause| !(slot.not_questions && clause.asks && !asked) || of_self(clause));
         match &slot.kind {
             Kind::Number { read, asked: bare, words, not_before, min, max } => {
                 let fits =
@@ -147,7 +158,10 @@ impl Slots {
                         if !first.is_empty() && not_before.matches(first, first) {
                             continue;
                         }
-                        return Some((json!(number as i64), hit.text.to_owned()));
+                        // "три продавца и я": the writer counts too.
+                        let and_me =
+                            slot.name == "company_size" && (flat.ends_with(" и я") || flat.contains("я и "));
+                        return Some((json!(number as i64 + i64::from(and_me)), hit.text.to_owned()));
                     }
                 }
                 None
@@ -156,7 +170,7 @@ impl Slots {
                 for clause in clauses {
                     for (value, patterns) in choices {
                         if let Some((hit, _)) = patterns.find(&clause.flat, &clause.raw) {
-return Some((json!(value), hit.to_owned()));
+                            return Some((json!(value), hit.to_owned()));
                         }
                     }
                 }
@@ -173,7 +187,13 @@ return Some((json!(value), hit.to_owned()));
                         return Some((json!(clip(&clause.raw)), clause.raw.clone()));
                     }
                 }
-                let whole = asked && *asked_open && plain_answer && long(&text.raw);
+                // Facts of another kind answer another question than the one about troubles or wishes.
+                let other = found.iter().any(|fill| {
+                    ["company_size", "current_tools", "locations_count", "business_type", "contact_info"]
+                        .contains(&fill.slot.as_str())
+                });
+
+                let whole = asked && *asked_open && plain_answer && long(&text.raw) && !other;
                 whole.then(|| (json!(clip(&text.raw)), text.raw.clone()))
             }
             Kind::Money { read, asked: bare } => {
@@ -252,20 +272,35 @@ fn clip(raw: &str) -> String {
 /// "меня зовут айдар" in any case, "это Сауле", a name beside a phone, or a bare name in answer to the
 /// question. Never a common word.
 fn read_name(raw: &str, asked: bool, contacts: &Contacts) -> Option<String> {
-    let tokens: Vec<&str> = raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
+    let tokens: Vec<&str> =
+        raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
     let lower: Vec<String> = tokens.iter().map(|token| plain(token)).collect();
     let after = |words: &[&str]| {
-        let at = lower.windows(words.len()).position(|window| window.iter().zip(words).all(|(a, b)| a == b))?;
+        let at =
+            lower.windows(words.len()).position(|window| window.iter().zip(words).all(|(a, b)| a == b))?;
         tokens.get(at + words.len())
     };
-    let phrases = [&["меня", "зовут"][..], &["мое", "имя"], &["менің", "атым"], &["менин", "атым"], &["зовут", "меня"], &["контактное", "лицо"]];
+    let phrases = [
+        &["меня", "зовут"][..],
+        &["мое", "имя"],
+        &["менің", "атым"],
+        &["менин", "атым"],
+        &["зовут", "меня"],
+        &["контактное", "лицо"],
+    ];
     let by_phrase = phrases.iter().find_map(|words| after(words));
-    let before_called = lower.iter().position(|word| word == "зовут").filter(|at| *at > 0 && lower[at - 1] != "меня").and_then(|at| tokens.get(at - 1));
+    let before_called = lower
+        .iter()
+        .position(|word| word == "зовут")
+        .filter(|at| *at > 0 && lower[at - 1] != "меня")
+        .and_then(|at| tokens.get(at - 1));
     let capital = |token: &&&str| token.chars().next().is_some_and(char::is_uppercase);
     let introduced = lower.first().filter(|word| *word == "это").and_then(|_| tokens.get(1)).filter(capital);
     let has_contact = !contacts.phones(raw).is_empty();
-    let alone = (asked || has_contact) && (1..=2).contains(&tokens.len()) && !raw.contains('?') && !raw.contains('@');
-    let alone = alone.then(|| tokens.first()).flatten().filter(|token| asked || capital(token) || lower.len() == 1);
+    let alone =
+        (asked || has_contact) && (1..=2).contains(&tokens.len()) && !raw.contains('?') && !raw.contains('@');
+    let alone =
+        alone.then(|| tokens.first()).flatten().filter(|token| asked || capital(token) || lower.len() == 1);
     let name = by_phrase.or(before_called).or(introduced).or(alone)?;
     let letters = name.chars().count();
     if !(2..=20).contains(&letters) {
@@ -296,17 +331,31 @@ fn read_slot(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> O
     let kind = match kind.as_str() {
         "number" => {
             let words = words.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let words = words.iter().filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?))).collect();
+            let words = words
+                .iter()
+                .filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?)))
+                .collect();
             let read = patterns(read, file, diagnostics);
-            Kind::Number { read, asked: patterns(asked, file, diagnostics), words, not_before: joined(not_before, file, diagnostics), min, max }
+            Kind::Number {
+                read,
+                asked: patterns(asked, file, diagnostics),
+                words,
+                not_before: joined(not_before, file, diagnostics),
+                min,
+                max,
+            }
         }
         "choice" => {
             let list = choices.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let list = list.into_iter().map(|(key, node)| (key.text().unwrap_or_default().to_owned(), joined(Some(node), file, diagnostics)));
+            let list = list.into_iter().map(|(key, node)| {
+                (key.text().unwrap_or_default().to_owned(), joined(Some(node), file, diagnostics))
+            });
             Kind::Choice(list.collect())
         }
         "clause" => Kind::Clause { from, read: joined(read, file, diagnostics), asked_open, min_chars },
-        "money" => Kind::Money { read: patterns(read, file, diagnostics), asked: patterns(asked, file, diagnostics) },
+        "money" => {
+            Kind::Money { read: patterns(read, file, diagnostics), asked: patterns(asked, file, diagnostics) }
+        }
         "flag" => Kind::Flag { read: joined(read, file, diagnostics), asked_yes },
         "name" => Kind::Name { asked_open },
         "contact" => Kind::Contact,

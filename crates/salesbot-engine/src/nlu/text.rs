@@ -254,8 +254,7 @@ fn begins_question(rest: &str, lexicon: &Lexicon) -> bool {
 }
 
 /// Repaired words of a piece of the message, numbers in digits.
-fn flatten(piece: &str, lexicon: &Lexicon, repairs: &mut Vec<(String, String, &'static str)>,
-) -> String {
+fn flatten(piece: &str, lexicon: &Lexicon, repairs: &mut Vec<(String, String, &'static str)>) -> String {
     let plain = plain(piece);
     let mut tokens: Vec<String> = Vec::new();
     for token in words(&plain).map(str::to_owned) {

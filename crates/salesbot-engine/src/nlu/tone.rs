@@ -43,7 +43,9 @@ impl ToneReader {
             match Tone::from_name(name) {
                 Some(tone) => reader.by_intent.push((key.text().unwrap_or_default().to_owned(), tone)),
                 None => {
-                    diagnostics.error(file, node.place, "E18", format!("unknown tone `{name}`")).suggest(name, Tone::ALL.map(Tone::name));
+                    diagnostics
+                        .error(file, node.place, "E18", format!("unknown tone `{name}`"))
+                        .suggest(name, Tone::ALL.map(Tone::name));
                 }
             }
         }
@@ -56,7 +58,7 @@ impl ToneReader {
                 continue;
             };
             let any = joined(node.get("any"), file, diagnostics);
-let not = joined(node.get("not"), file, diagnostics);
+            let not = joined(node.get("not"), file, diagnostics);
             reader.markers.push(Markers { tone, any, not });
         }
         let rank = |tone: Tone| Tone::ALL.iter().position(|known| *known == tone);
@@ -66,7 +68,14 @@ let not = joined(node.get("not"), file, diagnostics);
     }
 
     /// Tone of the message and the new frustration. One update per turn.
-    pub fn read(&self, text: &Text, intent: &str, state: &DialogueState, repeated: bool, from_course: bool) -> ToneReading {
+    pub fn read(
+        &self,
+        text: &Text,
+        intent: &str,
+        state: &DialogueState,
+        repeated: bool,
+        from_course: bool,
+    ) -> ToneReading {
         let raw = text.plain.as_str();
         let mut tone = Tone::Neutral;
         let mut signals: Vec<String> = Vec::new();
