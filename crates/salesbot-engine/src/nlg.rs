@@ -147,7 +147,8 @@ fn sentences(plan: &ReplyPlan) -> Vec<ReplySentence> {
                 free: false,
                 line,
             };
-            out.push(part(sentence.text.clone(), listed && !out.is_empty()));
+            let after_list = out.last().is_some_and(|last| last.text.starts_with('•'));
+            out.push(part(sentence.text.clone(), listed && !out.is_empty() || after_list));
             out.extend(sentence.items.iter().map(|item| part(format!("• {item}"), true)));
         }
     }

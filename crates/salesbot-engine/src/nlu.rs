@@ -307,19 +307,7 @@ impl Nlu {
         {
             reading.set(catalog, "info_provided", 0.75, "facts about the client");
         }
-        if state.state == "greeting"
-            && state.counters.turn < 3
-            && reading.confidence < 0.6
-            && self.context.is_first_contact_trouble(catalog.name(reading.intent))
-        {
-            reading.set(
-                catalog,
-                "problem_revealed",
-                0.75,
-                "trouble words in a first message are mostly an enquiry",
-            );
         }
-    }
 
     /// Other intents of the message, by clause; what the client asks or wants is never dropped.
     fn secondary(
@@ -352,10 +340,10 @@ impl Nlu {
             for (at, clause) in text.clauses.iter().enumerate() {
                 let best =
                     self.classifier.candidates(&clause.flat, &clause.raw.to_lowercase(), clause.asks, false);
-                if let Some(best) = best
-                    .first()
-                    .filter(|best| best.score >= self.context.secondary_above && wanted(best.intent))
-                {
+                let sure = best.first().filter(|best| best.score >= self.context.secondary_above && wanted(best.intent));
+                // A clause that asks is looked up even when its intent is a guess: nothing asked is dropped.
+                let guess = || best.iter().find(|best| clause.asks && catalog.is_question(best.intent) && best.score >= 0.1);
+                if let Some(best) = sure.or_else(guess) {
                     found.push((best.intent, Some(at)));
                 }
             }

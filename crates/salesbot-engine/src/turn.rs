@@ -99,10 +99,14 @@ impl Engine {
             .expect("a loaded catalog has a flow");
         let turn = Turn { message, state, flow, now };
         let understanding = self.nlu.understand(&turn, &self.catalog.intents, self.options.nlu);
-        let decision = decide(&turn, &understanding, &self.catalog, &self.options.dialogue);
-        let reply = self.writer.respond(&turn, &understanding, &decision, &self.catalog, &self.retriever);
-        let state = commit(
-            &turn,
+        self.answer(&turn, understanding)
+    }
+
+    /// The turn from a given understanding on: decide, retrieve and respond, commit.
+    pub fn answer(&self, turn: &Turn<'_>, understanding: Understanding) -> Outcome {
+        let decision = decide(turn, &understanding, &self.catalog, &self.options.dialogue);
+        let reply = self.writer.respond(turn, &understanding, &decision, &self.catalog, &self.retriever);
+        let state = commit(turn,
             &understanding,
             &decision,
             &reply.memory,

@@ -30,7 +30,7 @@ pub struct Training {
 
 impl Default for Training {
     fn default() -> Self {
-        Self { epochs: 14, learning_rate: 0.5, l2: 1e-6, min_examples: 2, temperature: 1.0 }
+        Self { epochs: 25, learning_rate: 1.5, l2: 1e-6, min_examples: 3, temperature: 1.0 }
     }
 }
 

@@ -162,8 +162,10 @@ impl Diagnostics {
         self.list.extend(other.list);
     }
 
+    /// By file and place; a finding made twice is kept once.
     pub fn sort(&mut self) {
         self.list.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.list.dedup();
     }
 }
 

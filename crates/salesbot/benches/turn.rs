@@ -1,1 +1,128 @@
-fn main() {}
+//! Times of a turn and its parts on the shipped content: `cargo bench`. Figures: docs/performance.md.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::OnceLock;
+
+use divan::Bencher;
+use salesbot::api::{Call, process};
+use salesbot::load::{self, Loaded};
+use salesbot_dialogue::{DialogueState, Turn, snapshot};
+use salesbot_knowledge::Query;
+use serde_json::{Value, json};
+
+fn main() {
+    divan::main();
+}
+
+fn loaded() -> &'static Loaded {
+    static LOADED: OnceLock<Loaded> = OnceLock::new();
+    LOADED.get_or_init(|| load::load(None).expect("the shipped content"))
+}
+
+const MESSAGES: [&str; 6] = [
+    "здравствуйте, у нас два магазина, 8 человек",
+    "сколько стоит ваша программа?",
+    "остатки не бьются постоянно, девочки забывают пробивать",
+    "дорого, а рассрочка есть?",
+    "crjkmrj cnjbn доставка в караганду",
+    "давайте, мой номер 8 705 123 45 67",
+];
+
+/// A state after a talk of five turns.
+fn talked() -> DialogueState {
+    let mut state = DialogueState::default();
+    for message in &MESSAGES[..5] {
+        state = loaded().engine.turn(&state, message, 1_760_000_000).state;
+    }
+    state
+}
+
+/// Starts everything a command starts: content, settings, flows, index, classifier.
+#[divan::bench]
+fn load_all_content() -> Loaded {
+    load::load(None).expect("the shipped content")
+}
+
+/// Understand, decide, retrieve, respond, commit; six kinds of messages in turn.
+#[divan::bench]
+fn turn(bencher: Bencher<'_, '_>) {
+    let state = talked();
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at = (at + 1) % MESSAGES.len();
+        loaded().engine.turn(&state, MESSAGES[at], 1_760_000_000)
+    });
+}
+
+#[divan::bench]
+fn understanding(bencher: Bencher<'_, '_>) {
+    let state = talked();
+    let engine = &loaded().engine;
+    let flow = engine.catalog.flow("spin_selling").expect("shipped");
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at = (at + 1) % MESSAGES.len();
+        engine.nlu.understand(&Turn { message: MESSAGES[at], state: &state, flow, now: 0 }, &engine.catalog.intents, engine.options.nlu)
+    });
+}
+
+#[divan::bench]
+fn retrieval(bencher: Bencher<'_, '_>) {
+    let engine = &loaded().engine;
+    bencher.bench_local(|| {
+        engine.retriever.search(&Query { text: "можно ли подключить весы и сканер к кассе".to_owned(), ..Query::default() }, 5).len()
+    });
+}
+
+/// JSON in, JSON out, with a snapshot; no socket.
+#[divan::bench]
+fn api(bencher: Bencher<'_, '_>) {
+    let settings = &loaded().settings;
+    let door = load::door(settings);
+    let body = json!({"message": MESSAGES[1], "snapshot": snapshot::save(&talked())});
+    let call = Call { request_id: "bench", now: 1_760_000_000, measured: &|| 0.0 };
+    bencher.bench_local(|| process(&loaded().engine, &door, &body, &call).expect("a reply"));
+}
+
+/// One request after the other over one connection on loopback.
+#[divan::bench]
+fn http_round_trip(bencher: Bencher<'_, '_>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let served = loaded().clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.block_on(salesbot::http::serve(served, address)).expect("a server");
+    });
+    let mut stream = (0..100)
+        .find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            TcpStream::connect(address).ok()
+        })
+        .expect("the server listens");
+    stream.set_nodelay(true).ok();
+    let body = json!({"message": MESSAGES[1], "snapshot": snapshot::save(&talked()), "options": {"trace": "none"}}).to_string();
+    let request = format!(
+        "POST /api/v1/process HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    bencher.bench_local(|| round_trip(&mut stream, &request));
+}
+
+fn round_trip(stream: &mut TcpStream, request: &str) -> Value {
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 65_536];
+    loop {
+        let read = stream.read(&mut chunk).expect("received");
+        bytes.extend_from_slice(&chunk[..read]);
+        let text = String::from_utf8_lossy(&bytes);
+        let Some((head, rest)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+        if rest.len() >= length.unwrap_or(0) {
+            return serde_json::from_str(rest).expect("JSON");
+        }
+    }
+}

@@ -455,6 +455,9 @@ impl<'a> FlowBuilder<'a> {
         let version = fields.or("version", "1.0".to_owned());
         let goal = fields.node("goal");
         let entry_state = fields.node("entry_state");
+        if entry_state.is_none() {
+            fields.diagnostics.error(file, root.place, "E17", "key `entry_state` is missing");
+        }
         let post = fields.node("post_phases_state");
         let entry_points = fields.node("entry_points");
         let skips = fields.node("skip_conditions");
@@ -500,7 +503,7 @@ impl<'a> FlowBuilder<'a> {
             .map(|(i, state)| (state.clone(), StateId(u16::try_from(i).unwrap_or(u16::MAX))))
             .collect();
         let names =
-            Names { by_name: &by_name, flow: &name, entry: entry_state.and_then(Node::text), raw: None };
+            Names { by_name: &by_name, flow: &name, entry: entry_state.and_then(Node::text).or(Some(crate::state::START)), raw: None };
         let target = |node: Option<&Node>, fallback: &str, diagnostics: &mut Diagnostics| match node {
             Some(node) => names.state(node, file, diagnostics),
             None => names.by_text(fallback, root.place, file, diagnostics),
@@ -737,7 +740,15 @@ impl Names<'_, '_> {
     }
 
     fn state(&self, node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<StateId> {
-        self.by_text(node.text().unwrap_or_default(), node.place, file, diagnostics)
+        let text = node.text().unwrap_or_default();
+        // `$next` that leads nowhere is the fault of the state's own `next`, said once and there.
+        let key = text.strip_prefix('$').and_then(|key| self.raw.and_then(|raw| raw.keys.get(key).map(|node| (raw.file, node))));
+        match key {
+            Some((own, node)) if !node.text().unwrap_or_default().starts_with('$') => {
+                self.by_text(node.text().unwrap_or_default(), node.place, own.unwrap_or(file), diagnostics)
+            }
+            _ => self.by_text(text, node.place, file, diagnostics),
+        }
     }
 
     fn by_text(

@@ -54,9 +54,10 @@ pub fn commit(
     said.sections.extend(reply.sections.iter().cloned());
     keep_last(&mut said.sections, 8);
     said.ctas += u32::from(reply.cta);
-    let refused = turn.state.asked.as_ref().is_some_and(|asked| asked.kind == "contact")
-        && ["rejection", "no_need"].contains(&intents.name(understanding.intent));
-    said.contact_refused |= refused;
+    // Who refuses is not asked for a phone later; a phone given freely is always taken.
+    let name = intents.name(understanding.intent);
+    let at_contact = turn.state.asked.as_ref().is_some_and(|asked| asked.kind == "contact");
+    said.contact_refused |= name == "rejection" || name == "data_deletion" || at_contact && name == "no_need";
     memory.turns.push(Exchange {
         user: turn.message.to_owned(),
         bot: reply.text.clone(),

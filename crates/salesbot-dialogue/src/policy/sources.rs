@@ -234,7 +234,9 @@ fn objection_return(view: &View<'_>, proposals: &mut Proposals<'_>) {
     };
     let is_phase = view.flow.state(saved).phase.is_some();
     let intent = view.understanding.intent;
-    let returns = view.intents.is_positive(intent) || view.intents.is_question(intent);
+    // Thanks and a hello are manners, not a yes.
+    let manners = ["gratitude", "greeting"].contains(&view.intents.name(intent));
+    let returns = (view.intents.is_positive(intent) && !manners) || view.intents.is_question(intent);
     let objections = &view.memory.counters.objections;
     if returns && is_phase {
         proposals.go(saved, Priority::High, Origin::Engine, "objection_return_to_phase");

@@ -51,7 +51,7 @@ const SECOND_FROM: f32 = 0.6;
 /// What a sum is worth to a question about a price, in idf points.
 const SUM_BONUS: f32 = 6.0;
 /// Words of a list that reads at a glance.
-const SHORT_LIST: usize = 45;
+const SHORT_LIST: usize = 60;
 /// A list outranks the sentence before it from this share of its score.
 const LIST_FROM: f32 = 0.9;
 

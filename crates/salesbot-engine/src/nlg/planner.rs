@@ -26,8 +26,12 @@ const LEARNED: [&str; 7] = [
 const ASKS_PER_SLOT: usize = 2;
 /// Coverage from which a message that asks nothing is still taken to name a topic.
 const TOPIC_COVERAGE: f32 = 0.6;
+/// Coverage from which a question is answered after the talk was handed over.
+const HANDED_OVER_COVERAGE: f32 = 0.8;
 /// Confidence from which the intent's own subject may be looked up instead of the client's words.
 const SURE: f32 = 0.4;
+/// How often the offer of a state without slots is made.
+const OFFERS: usize = 3;
 /// Turns in a row with a question of the client's from which ours is left out.
 const PRESSED: usize = 2;
 
@@ -76,6 +80,21 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn plan(&self) -> (ReplyPlan, LookedUp) {
+        let (mut plan, looked_up) = self.own_plan();
+        if self.turn.state.state == "escalated" && self.next.name == "escalated" && plan.ack.is_none() {
+            // The talk is a person's now: only a question we surely can answer is answered still.
+            let sure = looked_up.first().is_some_and(|(_, _, coverage)| *coverage >= HANDED_OVER_COVERAGE);
+            if !(sure && self.understanding.asks && !plan.answers.is_empty()) {
+                let farewell = self.catalog.intents.is(self.understanding.intent, "farewell") || self.catalog.intents.is(self.understanding.intent, "gratitude");
+                let bank = if farewell { "acknowledge_farewell" } else { "escalate_repeated" };
+                plan = ReplyPlan { message: self.pick_message(bank).map(|picked| picked.line), limits: plan.limits, ..ReplyPlan::default() };
+            }
+            plan.question = None;
+        }
+        (plan, looked_up)
+    }
+
+    fn own_plan(&self) -> (ReplyPlan, LookedUp) {
         let default = Recipe::default();
         let recipe = self.writer.banks.recipe(&self.decision.action).unwrap_or(&default);
         let mut plan = ReplyPlan { limits: self.limits(), ..ReplyPlan::default() };
@@ -117,7 +136,7 @@ impl<'a> Planner<'a> {
             AnswerPart::Pain => self.pain(plan, looked_up),
             AnswerPart::Objection => self.objection(plan, looked_up),
         }
-        let unanswered = plan.answers.len() == before && recipe.answer == AnswerPart::Asked;
+        let unanswered = plan.answers.len() == before && recipe.answer == AnswerPart::Asked && self.understanding.asks;
         if unanswered {
             let contact_known =
                 self.memory.contact().valid || self.memory.said.contact_refused || self.next.is_final;
@@ -150,8 +169,8 @@ impl<'a> Planner<'a> {
             .flow
             .id(&self.turn.state.state)
             .is_some_and(|id| self.turn.flow.state(id).phase.is_some());
-        let presents =
-            self.next.name == "presentation" && self.turn.state.state != "presentation" && from_phase;
+        let wishes = ["pain_point", "desired_outcome"].iter().any(|slot| self.understanding.slot(slot).is_some());
+        let presents = self.next.name == "presentation" && (self.turn.state.state != "presentation" && from_phase || wishes);
         if presents && plan.answers.is_empty() && recipe.answer == AnswerPart::None {
             self.pain(plan, looked_up);
             if !plan.answers.is_empty() {
@@ -170,7 +189,7 @@ impl<'a> Planner<'a> {
             .map(|question| (question.text.clone(), Some(question.intent)))
             .collect();
         let unasked = asked.is_empty() && !self.understanding.asks;
-        if asked.is_empty() && (self.understanding.asks || sure) {
+        if asked.is_empty() && (self.understanding.asks || sure && self.understanding.slots.is_empty()) {
             asked.push((self.turn.message.to_owned(), None));
         }
         for (clause, intent) in asked {
@@ -328,6 +347,10 @@ impl<'a> Planner<'a> {
     // ---- ack and message -----------------------------------------------------------------------------
 
     fn ack(&self, recipe: &Recipe, learned: Option<&Line>, plan: &mut ReplyPlan) {
+        if self.understanding.slot("_asks_if_bot").is_some() {
+            plan.ack = self.pick_ack("identity");
+            return;
+        }
         let tone = &self.understanding.tone;
         let leaves = recipe.family == "exit";
         if self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true) {
@@ -362,6 +385,9 @@ impl<'a> Planner<'a> {
             if recipe.ack.as_deref() == Some("kazakh") {
                 plan.message = self.pick_ack("kazakh");
             }
+            return;
+        }
+        if recipe.ack.as_deref() == Some("unclear") && plan.message.is_some() {
             return;
         }
         if let Some(bank) = &recipe.ack {
@@ -409,6 +435,7 @@ impl<'a> Planner<'a> {
         let action = &self.decision.action;
         match recipe.message {
             MessagePart::None => {}
+            MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {}
             MessagePart::Own => {
                 let entered_phase_answer = recipe.answer == AnswerPart::AskedIfSure
                     && !plan.answers.is_empty()
@@ -427,10 +454,10 @@ impl<'a> Planner<'a> {
             }
             MessagePart::Handover => {
                 let again = self.turn.state.state == "escalated";
-                let known = self.memory.contact().valid;
-                let bank = if again {
-                    "escalate_repeated"
-                } else if known {
+                let known = self.memory.contact().valid || self.memory.said.contact_refused;
+                // Who wants to be forgotten or complains is not asked for a phone.
+                let sensitive = self.catalog.intents.in_category(self.understanding.intent, "sensitive");
+                let bank = if again { "escalate_repeated" } else if known || sensitive {
                     "escalate_to_human"
                 } else {
                     "escalate_with_contact_missing"
@@ -511,9 +538,10 @@ impl<'a> Planner<'a> {
             || self.next.name == "soft_close"
             || self.next.name == "escalated";
         let annoyed = plan.apologises || self.understanding.tone.frustration >= 4;
+        // Thanks are no answer to a question, and no occasion for the next one.
+        let manners = self.catalog.intents.is(self.understanding.intent, "gratitude") && self.memory.said.greeted;
         if (over && recipe.question != QuestionPart::Contact)
-            || annoyed && recipe.question != QuestionPart::Contact
-        {
+            || (annoyed || manners) && recipe.question != QuestionPart::Contact {
             return None;
         }
         match recipe.question {
@@ -557,6 +585,12 @@ impl<'a> Planner<'a> {
             .iter()
             .find(|bank| bank.slot.is_none() && bank.state.as_ref() == Some(&self.next.name))?;
         let id = format!("question.{}", self.next.name);
+        // An offer once made stands: it is repeated only after something new, and not for ever.
+        let just_asked = self.turn.state.asked.as_ref().is_some_and(|asked| asked.text_id.starts_with(&id));
+        let news = !self.understanding.slots.is_empty();
+        if just_asked && !news || self.times_asked(&self.next.name) >= OFFERS {
+            return None;
+        }
         let picked = self.pick(&id, &bank.texts)?;
         Some(PlannedQuestion {
             slot: None,

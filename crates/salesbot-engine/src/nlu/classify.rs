@@ -16,7 +16,7 @@ const RULE_SHARE: f32 = 0.6;
 /// Below this the message is `unclear`.
 pub const UNCLEAR_BELOW: f32 = 0.15;
 /// Changing the features changes the model; part of its fingerprint.
-const FEATURES_VERSION: &str = "stems-chars-1";
+const FEATURES_VERSION: &str = "stems-chars-2";
 
 #[derive(Clone, Debug)]
 pub struct Classifier {

@@ -12,7 +12,7 @@ pub struct Context {
     progress: Vec<(String, String, Vec<String>)>,
     yields_to_data: Vec<String>,
     pub secondary_above: f32,
-    first_contact: Vec<String>,
+    
     pub yes: Vec<String>,
     pub no: Vec<String>,
     pub unsure: super::pattern::Patterns,
@@ -45,7 +45,7 @@ impl Context {
         let progress = fields.node("progress");
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
-        context.first_contact = fields.required("first_contact").unwrap_or_default();
+        
         fields.finish();
         let check = |name: &str, place, diagnostics: &mut Diagnostics| {
             if name != "-" && catalog.id(name).is_none() {
@@ -79,7 +79,7 @@ impl Context {
             check(&intent, node.place, diagnostics);
             context.progress.push((key.text().unwrap_or_default().to_owned(), intent, slots));
         }
-        for name in context.yields_to_data.iter().chain(&context.first_contact) {
+        for name in &context.yields_to_data {
             check(name, root.place, diagnostics);
         }
         context
@@ -176,10 +176,6 @@ impl Context {
 
     pub fn yields_to_data(&self, intent: &str) -> bool {
         self.yields_to_data.iter().any(|name| name == intent)
-    }
-
-    pub fn is_first_contact_trouble(&self, intent: &str) -> bool {
-        self.first_contact.iter().any(|name| name == intent)
     }
 }
 

@@ -227,11 +227,10 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
             }
         } else if c.is_whitespace() && !current.trim().is_empty() {
             let rest: String = letters[i + 1..].iter().take(40).collect();
-            if rest.starts_with("и сколько ")
-                || rest.starts_with("а сколько ")
-                || rest.starts_with("и какая ")
-                || rest.starts_with("и есть ли ")
-            {
+            let rest = plain(&rest);
+            let joined = rest.strip_prefix("и ").or_else(|| rest.strip_prefix("а "));
+            let asks = ["сколько ", "какая ", "какой ", "какие ", "можно ", "есть ли ", "есть у вас", "кто ", "как ", "когда ", "где ", "почем "];
+            if joined.is_some_and(|rest| asks.iter().any(|word| rest.starts_with(word))) {
                 clauses.push(std::mem::take(&mut current));
             }
         }

@@ -1,0 +1,63 @@
+//! Tests of the whole bot on its shipped content.
+
+mod api;
+mod classifier;
+mod cli;
+mod diagnostics;
+mod dialogues;
+mod flags;
+mod properties;
+mod snapshots;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use salesbot::api::{Call, process};
+use salesbot::content::Content;
+use salesbot::load::{self, Loaded};
+use salesbot::problem::Problem;
+use salesbot::settings::Settings;
+use serde_json::Value;
+
+/// The embedded content with the default settings, loaded once.
+pub(crate) fn loaded() -> &'static Loaded {
+    static LOADED: OnceLock<Loaded> = OnceLock::new();
+    LOADED.get_or_init(|| load_with(&[]))
+}
+
+/// The same with an environment of its own; the machine's is not read.
+pub(crate) fn load_with(environment: &[(&str, &str)]) -> Loaded {
+    let environment: Vec<_> = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    // A folder laid over nothing: /etc and the environment must not decide a test.
+    let empty = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let content = Content::open(Some(&empty.join("no-overlay"))).or_else(|_| {
+        std::fs::create_dir_all(empty.join("no-overlay")).ok();
+        Content::open(Some(&empty.join("no-overlay")))
+    });
+    let content = content.expect("the embedded content");
+    let settings = Settings::resolve(&content.file("settings.yaml"), &environment).expect("the shipped settings");
+    let (engine, warnings) = load::engine(&content, &settings).expect("the shipped content");
+    Loaded { engine, settings, warnings }
+}
+
+
+
+/// One turn at a fixed time.
+pub(crate) fn turn(body: &Value) -> Result<Value, Problem> {
+    turn_of(loaded(), body)
+}
+
+pub(crate) fn turn_of(loaded: &Loaded, body: &Value) -> Result<Value, Problem> {
+    let call = Call { request_id: "test", now: 1_760_000_000, measured: &|| 0.0 };
+    process(&loaded.engine, &load::door(&loaded.settings), body, &call)
+}
+
+/// The data folder of the repository's tests.
+pub(crate) fn data(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests").join(path)
+}
+
+/// `UPDATE_EXPECT=1 cargo test` rewrites expectations instead of checking them.
+pub(crate) fn updating() -> bool {
+    std::env::var_os("UPDATE_EXPECT").is_some()
+}
