@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::state::{Asked, DialogueState, Exchange, VERSION, keep_last};
+use crate::state::{Asked, DialogueState, Exchange, VERSION, keep_last, percent};
 use crate::{Catalog, Contact};
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -171,7 +171,6 @@ fn import(old: &Map<String, Value>) -> Result<DialogueState, SnapshotError> {
     state.tone.frustration =
         u8::try_from(number(guard, "frustration_level", "/guard")?.unwrap_or(0).clamp(0, 10)).unwrap_or(0);
     let score = lead.get("raw_score").or(lead.get("current_score")).and_then(Value::as_f64).unwrap_or(0.0);
-    #[expect(clippy::cast_possible_truncation, reason = "clamped to 0..=100 points first")]
     let score = (score.clamp(0.0, 100.0) * 1000.0).round() as i64;
     state.lead.score = score;
     state.turns = import_turns(old);
@@ -208,12 +207,6 @@ fn import_turns(old: &Map<String, Value>) -> Vec<Exchange> {
         .collect();
     keep_last(&mut turns, crate::state::KEPT_TURNS);
     turns
-}
-
-fn percent(share: f64) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100 first")]
-    let percent = (share * 100.0).round().clamp(0.0, 100.0) as u8;
-    percent
 }
 
 /// The options of a clarification that was open in the older service.
@@ -275,10 +268,6 @@ fn text(map: &Map<String, Value>, key: &str, path: &str) -> Result<Option<String
 fn number(map: &Map<String, Value>, key: &str, path: &str) -> Result<Option<i64>, SnapshotError> {
     match map.get(key) {
         None | Some(Value::Null) => Ok(None),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a float-to-int cast saturates, and seconds or counts fit"
-        )]
         Some(value) => match value.as_i64().or_else(|| value.as_f64().map(|float| float as i64)) {
             Some(number) => Ok(Some(number)),
             None => Err(wrong(&format!("{path}/{key}"), "expected a number")),

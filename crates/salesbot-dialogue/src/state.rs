@@ -270,3 +270,8 @@ pub fn keep_last<T>(list: &mut Vec<T>, limit: usize) {
         list.drain(..list.len() - limit);
     }
 }
+
+/// Whole per cent of a share from 0 to 1.
+pub(crate) fn percent(share: f64) -> u8 {
+    (share * 100.0).round().clamp(0.0, 100.0) as u8
+}

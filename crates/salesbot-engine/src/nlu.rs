@@ -145,7 +145,9 @@ impl Nlu {
         let mut slots =
             self.slots.read(&text, state.asked.as_ref(), polarity == Some(Polarity::Yes), plain_answer);
         // Handing over or ending a talk needs a sure sign; a guess takes the next best reading.
-        let grave = |id: IntentId| ["escalation", "sensitive"].contains(&catalog.get(id).category.as_str());
+        let grave = |id: IntentId| {
+            ["escalation", "sensitive", "frustration"].contains(&catalog.get(id).category.as_str())
+        };
         let top = match candidates
             .iter()
             .find(|other| !(grave(other.intent) && other.method == Method::Linear && other.score < 0.55))
@@ -249,7 +251,7 @@ impl Nlu {
     ) {
         let state = turn.state;
         if let Some(asked) = &state.asked
-            && let Some(at) = picked(text, asked)
+            && let Some(at) = picked(text, asked, &self.lexicon.ordinals)
         {
             let choice = &asked.options[at];
             if let Some(intent) = &choice.intent {
@@ -307,7 +309,7 @@ impl Nlu {
         {
             reading.set(catalog, "info_provided", 0.75, "facts about the client");
         }
-        }
+    }
 
     /// Other intents of the message, by clause; what the client asks or wants is never dropped.
     fn secondary(
@@ -340,9 +342,21 @@ impl Nlu {
             for (at, clause) in text.clauses.iter().enumerate() {
                 let best =
                     self.classifier.candidates(&clause.flat, &clause.raw.to_lowercase(), clause.asks, false);
-                let sure = best.first().filter(|best| best.score >= self.context.secondary_above && wanted(best.intent));
+                // A product word in a statement of some length is told, not asked.
+                let told = |best: &Candidate| {
+                    !clause.asks
+                        && catalog.is_question(best.intent)
+                        && best.method != Method::Rule
+                        && clause.flat.split(' ').count() > 4
+                };
+                let sure = best.first().filter(|best| {
+                    best.score >= self.context.secondary_above && wanted(best.intent) && !told(best)
+                });
                 // A clause that asks is looked up even when its intent is a guess: nothing asked is dropped.
-                let guess = || best.iter().find(|best| clause.asks && catalog.is_question(best.intent) && best.score >= 0.1);
+                let guess = || {
+                    best.iter()
+                        .find(|best| clause.asks && catalog.is_question(best.intent) && best.score >= 0.1)
+                };
                 if let Some(best) = sure.or_else(guess) {
                     found.push((best.intent, Some(at)));
                 }
@@ -377,10 +391,12 @@ impl Nlu {
         for (intent, at) in &found {
             let clause: Option<&Clause> = at.and_then(|at| text.clauses.get(at));
             if catalog.is_question(*intent) && !questions.iter().any(|known| known.intent == *intent) {
-                questions.push(Question {
-                    intent: *intent,
-                    text: clause.map_or(text.raw.clone(), |clause| clause.raw.clone()),
-                });
+                // "Есть такое?" speaks of the clause before it.
+                let short = clause.is_some_and(|clause| clause.flat.split(' ').count() <= 3);
+                let before = at.filter(|at| *at > 0 && short).and_then(|at| text.clauses.get(at - 1));
+                let own = clause.map_or(text.raw.clone(), |clause| clause.raw.clone());
+                let worded = before.map_or(own.clone(), |before| format!("{} {own}", before.raw));
+                questions.push(Question { intent: *intent, text: worded });
             }
         }
         if catalog.is_question(reading.intent)
@@ -439,6 +455,10 @@ fn load_lexicon(
     let weak = fields.node("weak_question_words");
     let greetings = fields.node("greetings");
     let (yes, no, unsure) = (fields.node("yes"), fields.node("no"), fields.node("unsure"));
+    let fillers = fields.node("fillers");
+    let lists =
+        ["openers", "joining_words", "question_verbs", "joined_questions"].map(|key| fields.node(key));
+    let ordinals = fields.node("ordinals");
     let kazakh = fields.node("kazakh_words");
     let latin = fields.node("latin");
     fields.finish();
@@ -454,7 +474,12 @@ fn load_lexicon(
         found.iter().filter_map(|(k, v)| Some((text::plain(k.text()?), text::plain(v.text()?)))).collect()
     };
     lexicon.slang = pairs(slang, diagnostics).into_iter().collect();
-    for (table, into) in [(numbers, &mut lexicon.numbers), (scales, &mut lexicon.scales)] {
+    let [openers, joining, verbs, joined] = lists.map(|node| list(node, diagnostics));
+    (lexicon.openers, lexicon.joining_words, lexicon.question_verbs, lexicon.joined_questions) =
+        (openers, joining, verbs, joined);
+    for (table, into) in
+        [(numbers, &mut lexicon.numbers), (scales, &mut lexicon.scales), (ordinals, &mut lexicon.ordinals)]
+    {
         into.extend(
             pairs(table, diagnostics)
                 .into_iter()
@@ -467,6 +492,7 @@ fn load_lexicon(
     lexicon.latin = list(latin, diagnostics).into_iter().collect();
     context.yes = list(yes, diagnostics);
     context.no = list(no, diagnostics);
+    context.fillers = list(fillers, diagnostics);
     context.unsure = slots::joined(unsure, file, diagnostics);
     let greetings = slots::joined(greetings, file, diagnostics);
     (lexicon, greetings)

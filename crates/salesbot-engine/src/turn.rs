@@ -106,7 +106,8 @@ impl Engine {
     pub fn answer(&self, turn: &Turn<'_>, understanding: Understanding) -> Outcome {
         let decision = decide(turn, &understanding, &self.catalog, &self.options.dialogue);
         let reply = self.writer.respond(turn, &understanding, &decision, &self.catalog, &self.retriever);
-        let state = commit(turn,
+        let state = commit(
+            turn,
             &understanding,
             &decision,
             &reply.memory,

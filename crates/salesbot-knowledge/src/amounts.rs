@@ -45,10 +45,9 @@ fn three_digits(letters: &[char], from: usize) -> bool {
     run == 3
 }
 
-/// A group of thousands follows one to three digits, or further groups of three.
+/// Thousands follow a whole number, never a decimal part.
 fn ends_group(number: &str) -> bool {
-    let whole = number.split('.').next_back().unwrap_or(number);
-    !number.contains('.') && (whole.len() <= 3 || whole.len() % 3 == 0 || whole.len() > 3)
+    !number.contains('.')
 }
 
 #[cfg(test)]

@@ -77,7 +77,6 @@ pub fn train(examples: &[Example], classes: usize, options: Training, fingerprin
     }
     seen.retain(|_, count| *count >= options.min_examples);
     let features: Vec<u32> = seen.keys().copied().collect();
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^24")]
     let idf: Vec<f32> =
         seen.values().map(|count| libm::logf(1.0 + examples.len() as f32 / (*count as f32 + 0.5))).collect();
     let mut model = LinearModel {
@@ -133,7 +132,6 @@ pub fn train(examples: &[Example], classes: usize, options: Training, fingerprin
 fn shuffle(order: &mut [usize], random: &mut u64) {
     for at in (1..order.len()).rev() {
         *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder below the list's length")]
         let other = ((*random >> 33) % (at as u64 + 1)) as usize;
         order.swap(at, other);
     }
@@ -211,7 +209,6 @@ impl LinearModel {
             let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
             let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
             self.scales.push(scale);
-            #[expect(clippy::cast_possible_truncation, reason = "at most 127 by the choice of scale")]
             self.weights.extend(row.iter().map(|weight| (weight / scale).round() as i8));
         }
     }

@@ -63,7 +63,11 @@ fn understanding(bencher: Bencher<'_, '_>) {
     let mut at = 0;
     bencher.bench_local(|| {
         at = (at + 1) % MESSAGES.len();
-        engine.nlu.understand(&Turn { message: MESSAGES[at], state: &state, flow, now: 0 }, &engine.catalog.intents, engine.options.nlu)
+        engine.nlu.understand(
+            &Turn { message: MESSAGES[at], state: &state, flow, now: 0 },
+            &engine.catalog.intents,
+            engine.options.nlu,
+        )
     });
 }
 
@@ -71,7 +75,15 @@ fn understanding(bencher: Bencher<'_, '_>) {
 fn retrieval(bencher: Bencher<'_, '_>) {
     let engine = &loaded().engine;
     bencher.bench_local(|| {
-        engine.retriever.search(&Query { text: "можно ли подключить весы и сканер к кассе".to_owned(), ..Query::default() }, 5).len()
+        engine
+            .retriever
+            .search(
+                &Query {
+                    text: "можно ли подключить весы и сканер к кассе".to_owned(), ..Query::default()
+                },
+                5,
+            )
+            .len()
     });
 }
 
@@ -93,7 +105,11 @@ fn http_round_trip(bencher: Bencher<'_, '_>) {
     drop(listener);
     let served = loaded().clone();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(salesbot::http::serve(served, address)).expect("a server");
     });
     let mut stream = (0..100)
@@ -103,7 +119,9 @@ fn http_round_trip(bencher: Bencher<'_, '_>) {
         })
         .expect("the server listens");
     stream.set_nodelay(true).ok();
-    let body = json!({"message": MESSAGES[1], "snapshot": snapshot::save(&talked()), "options": {"trace": "none"}}).to_string();
+    let body =
+        json!({"message": MESSAGES[1], "snapshot": snapshot::save(&talked()), "options": {"trace": "none"}})
+            .to_string();
     let request = format!(
         "POST /api/v1/process HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -120,7 +138,9 @@ fn round_trip(stream: &mut TcpStream, request: &str) -> Value {
         bytes.extend_from_slice(&chunk[..read]);
         let text = String::from_utf8_lossy(&bytes);
         let Some((head, rest)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+        let length = head.lines().find_map(|line| {
+            line.to_lowercase().strip_prefix("content-length: ")?.trim().parse::<usize>().ok()
+        });
         if rest.len() >= length.unwrap_or(0) {
             return serde_json::from_str(rest).expect("JSON");
         }

@@ -113,10 +113,8 @@ fn all_slots(
 ) -> BTreeSet<String> {
     let mut slots = known.slots.clone();
     let mut take = |state: &Node| {
-        for key in ["on_enter_flags"] {
-            let list = state.get(key).map(items).unwrap_or_default();
-            slots.extend(list.iter().filter_map(Node::text).map(str::to_owned));
-        }
+        let list = state.get("on_enter_flags").map(items).unwrap_or_default();
+        slots.extend(list.iter().filter_map(Node::text).map(str::to_owned));
     };
     for (_, root) in flows {
         root.get("phases").map(items).unwrap_or_default().iter().for_each(&mut take);
@@ -502,8 +500,12 @@ impl<'a> FlowBuilder<'a> {
             .enumerate()
             .map(|(i, state)| (state.clone(), StateId(u16::try_from(i).unwrap_or(u16::MAX))))
             .collect();
-        let names =
-            Names { by_name: &by_name, flow: &name, entry: entry_state.and_then(Node::text).or(Some(crate::state::START)), raw: None };
+        let names = Names {
+            by_name: &by_name,
+            flow: &name,
+            entry: entry_state.and_then(Node::text).or(Some(crate::state::START)),
+            raw: None,
+        };
         let target = |node: Option<&Node>, fallback: &str, diagnostics: &mut Diagnostics| match node {
             Some(node) => names.state(node, file, diagnostics),
             None => names.by_text(fallback, root.place, file, diagnostics),
@@ -742,7 +744,9 @@ impl Names<'_, '_> {
     fn state(&self, node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<StateId> {
         let text = node.text().unwrap_or_default();
         // `$next` that leads nowhere is the fault of the state's own `next`, said once and there.
-        let key = text.strip_prefix('$').and_then(|key| self.raw.and_then(|raw| raw.keys.get(key).map(|node| (raw.file, node))));
+        let key = text
+            .strip_prefix('$')
+            .and_then(|key| self.raw.and_then(|raw| raw.keys.get(key).map(|node| (raw.file, node))));
         match key {
             Some((own, node)) if !node.text().unwrap_or_default().starts_with('$') => {
                 self.by_text(node.text().unwrap_or_default(), node.place, own.unwrap_or(file), diagnostics)

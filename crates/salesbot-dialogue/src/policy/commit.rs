@@ -4,7 +4,7 @@ use super::Decision;
 use crate::flow::Flow;
 use crate::options::Options;
 use crate::score;
-use crate::state::{DialogueState, KEPT_TURNS, keep_last};
+use crate::state::{DialogueState, KEPT_TURNS, keep_last, percent};
 use crate::{Exchange, Turn, Understanding};
 
 /// What the reply adds to memory; made by `salesbot-engine::nlg`.
@@ -65,20 +65,13 @@ pub fn commit(
         action: decision.action.clone(),
         state: flow.state(from).name.clone(),
         next: next.name.clone(),
-        confidence: percent(understanding.confidence),
+        confidence: percent(f64::from(understanding.confidence)),
         has_data: !understanding.slots.is_empty(),
         asked: reply.asked.is_some(),
     });
     keep_last(&mut memory.turns, KEPT_TURNS);
     memory.revision += 1;
     memory
-}
-
-/// Whole per cent of a share from 0 to 1.
-fn percent(share: f32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=100 first")]
-    let percent = (share * 100.0).round().clamp(0.0, 100.0) as u8;
-    percent
 }
 
 fn move_state(memory: &mut DialogueState, flow: &Flow, turn: &Turn<'_>, decision: &Decision) {

@@ -57,7 +57,9 @@ pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision
     }
     let mut visited = vec![view.state];
     next = skip_phases(view, next, &mut visited, &mut reasons);
-    next = pass_complete(view, next, &mut visited, &mut reasons);
+    if !reasons.iter().any(|reason| reason == "go_back_allowed") {
+        next = pass_complete(view, next, &mut visited, &mut reasons);
+    }
     if next != view.state {
         visited.push(next);
     }

@@ -10,9 +10,11 @@ use crate::guard::{self, Tier};
 use crate::{IntentId, Options};
 
 type Source = fn(&View<'_>, &mut Proposals<'_>);
+/// Whether a source takes part, by the options its flag set at start-up.
+type Switch = fn(&Options) -> bool;
 
 /// In tie-breaking order (dialogue reference, section 4).
-const SOURCES: [(&str, fn(&Options) -> bool, Source); 12] = [
+const SOURCES: [(&str, Switch, Source); 12] = [
     ("GoBackGuardSource", always, go_back),
     ("ConversationGuardSource", |options| options.rules.conversation_guard, conversation_guard),
     ("PriceQuestionSource", |options| options.rules.price_question, price_question),
@@ -107,6 +109,11 @@ fn transition_of(view: &View<'_>, intent: IntentId) -> Option<StateId> {
     pick(view.state().transitions.get(&intent)?, view).copied()
 }
 
+/// No more going back in this talk, or none at all while the flag is off.
+fn gobacks_spent(view: &View<'_>) -> bool {
+    view.before.counters.gobacks >= view.options.limits.max_gobacks || !view.options.circular_flow
+}
+
 /// Acknowledges a wish to go back; at most `max_gobacks` times a talk.
 fn go_back(view: &View<'_>, proposals: &mut Proposals<'_>) {
     let intent = view.understanding.intent;
@@ -192,7 +199,11 @@ fn fact_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
 /// All required slots hold: the phase is done, in the same turn.
 fn data_collector(view: &View<'_>, proposals: &mut Proposals<'_>) {
     let state = view.state();
-    if state.is_final || state.required.is_empty() || !view.has_all_required() {
+    // Who asks to go back is not moved on, even out of a phase of one turn.
+    let goes_back = view.catalog.in_group(view.understanding.intent, "go_back")
+        && !view.has_data()
+        && !gobacks_spent(view);
+    if state.is_final || state.required.is_empty() || !view.has_all_required() || goes_back {
         return;
     }
     if let Some(target) = state.data_complete.as_ref().and_then(|chain| pick(chain, view)) {
@@ -325,9 +336,7 @@ fn intent_transition(view: &View<'_>, proposals: &mut Proposals<'_>) {
     let intent = view.understanding.intent;
     let name = view.intents.name(intent);
     let goes_back = view.catalog.in_group(intent, "go_back");
-    let spent =
-        view.before.counters.gobacks >= view.options.limits.max_gobacks || !view.options.circular_flow;
-    if goes_back && (spent || view.has_data()) {
+    if goes_back && (gobacks_spent(view) || view.has_data()) {
         return;
     }
     let Some(target) = transition_of(view, intent) else { return };

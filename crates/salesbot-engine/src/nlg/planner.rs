@@ -85,9 +85,14 @@ impl<'a> Planner<'a> {
             // The talk is a person's now: only a question we surely can answer is answered still.
             let sure = looked_up.first().is_some_and(|(_, _, coverage)| *coverage >= HANDED_OVER_COVERAGE);
             if !(sure && self.understanding.asks && !plan.answers.is_empty()) {
-                let farewell = self.catalog.intents.is(self.understanding.intent, "farewell") || self.catalog.intents.is(self.understanding.intent, "gratitude");
+                let farewell = self.catalog.intents.is(self.understanding.intent, "farewell")
+                    || self.catalog.intents.is(self.understanding.intent, "gratitude");
                 let bank = if farewell { "acknowledge_farewell" } else { "escalate_repeated" };
-                plan = ReplyPlan { message: self.pick_message(bank).map(|picked| picked.line), limits: plan.limits, ..ReplyPlan::default() };
+                plan = ReplyPlan {
+                    message: self.pick_message(bank).map(|picked| picked.line),
+                    limits: plan.limits,
+                    ..ReplyPlan::default()
+                };
             }
             plan.question = None;
         }
@@ -136,7 +141,8 @@ impl<'a> Planner<'a> {
             AnswerPart::Pain => self.pain(plan, looked_up),
             AnswerPart::Objection => self.objection(plan, looked_up),
         }
-        let unanswered = plan.answers.len() == before && recipe.answer == AnswerPart::Asked && self.understanding.asks;
+        let unanswered =
+            plan.answers.len() == before && recipe.answer == AnswerPart::Asked && self.understanding.asks;
         if unanswered {
             let contact_known =
                 self.memory.contact().valid || self.memory.said.contact_refused || self.next.is_final;
@@ -169,8 +175,10 @@ impl<'a> Planner<'a> {
             .flow
             .id(&self.turn.state.state)
             .is_some_and(|id| self.turn.flow.state(id).phase.is_some());
-        let wishes = ["pain_point", "desired_outcome"].iter().any(|slot| self.understanding.slot(slot).is_some());
-        let presents = self.next.name == "presentation" && (self.turn.state.state != "presentation" && from_phase || wishes);
+        let wishes =
+            ["pain_point", "desired_outcome"].iter().any(|slot| self.understanding.slot(slot).is_some());
+        let presents = self.next.name == "presentation"
+            && (self.turn.state.state != "presentation" && from_phase || wishes);
         if presents && plan.answers.is_empty() && recipe.answer == AnswerPart::None {
             self.pain(plan, looked_up);
             if !plan.answers.is_empty() {
@@ -435,7 +443,8 @@ impl<'a> Planner<'a> {
         let action = &self.decision.action;
         match recipe.message {
             MessagePart::None => {}
-            MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {}
+            MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {
+            }
             MessagePart::Own => {
                 let entered_phase_answer = recipe.answer == AnswerPart::AskedIfSure
                     && !plan.answers.is_empty()
@@ -457,7 +466,9 @@ impl<'a> Planner<'a> {
                 let known = self.memory.contact().valid || self.memory.said.contact_refused;
                 // Who wants to be forgotten or complains is not asked for a phone.
                 let sensitive = self.catalog.intents.in_category(self.understanding.intent, "sensitive");
-                let bank = if again { "escalate_repeated" } else if known || sensitive {
+                let bank = if again {
+                    "escalate_repeated"
+                } else if known || sensitive {
                     "escalate_to_human"
                 } else {
                     "escalate_with_contact_missing"
@@ -539,9 +550,10 @@ impl<'a> Planner<'a> {
             || self.next.name == "escalated";
         let annoyed = plan.apologises || self.understanding.tone.frustration >= 4;
         // Thanks are no answer to a question, and no occasion for the next one.
-        let manners = self.catalog.intents.is(self.understanding.intent, "gratitude") && self.memory.said.greeted;
-        if (over && recipe.question != QuestionPart::Contact)
-            || (annoyed || manners) && recipe.question != QuestionPart::Contact {
+        let manners =
+            self.catalog.intents.is(self.understanding.intent, "gratitude") && self.memory.said.greeted;
+        let asks_contact = recipe.question == QuestionPart::Contact;
+        if !asks_contact && (over || annoyed || manners) {
             return None;
         }
         match recipe.question {
@@ -588,7 +600,13 @@ impl<'a> Planner<'a> {
         // An offer once made stands: it is repeated only after something new, and not for ever.
         let just_asked = self.turn.state.asked.as_ref().is_some_and(|asked| asked.text_id.starts_with(&id));
         let news = !self.understanding.slots.is_empty();
-        if just_asked && !news || self.times_asked(&self.next.name) >= OFFERS {
+        if self.times_asked(&self.next.name) >= OFFERS {
+            let open = !self.memory.contact().valid
+                && !self.memory.said.contact_refused
+                && self.times_asked("contact_info") == 0;
+            return open.then(|| self.question_for("contact_info")).flatten();
+        }
+        if just_asked && !news {
             return None;
         }
         let picked = self.pick(&id, &bank.texts)?;

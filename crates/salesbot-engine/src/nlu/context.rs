@@ -1,5 +1,7 @@
 //! What the talk so far makes of a short or mixed message: "да", "2", "в экселе".
 
+use std::collections::BTreeMap;
+
 use salesbot_dialogue::{Asked, DialogueState, Flow, IntentCatalog};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, items, parse};
 
@@ -12,9 +14,11 @@ pub struct Context {
     progress: Vec<(String, String, Vec<String>)>,
     yields_to_data: Vec<String>,
     pub secondary_above: f32,
-    
+
     pub yes: Vec<String>,
     pub no: Vec<String>,
+    /// Words that may stand beside a plain yes or no.
+    pub fillers: Vec<String>,
     pub unsure: super::pattern::Patterns,
 }
 
@@ -45,7 +49,7 @@ impl Context {
         let progress = fields.node("progress");
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
-        
+
         fields.finish();
         let check = |name: &str, place, diagnostics: &mut Diagnostics| {
             if name != "-" && catalog.id(name).is_none() {
@@ -95,33 +99,19 @@ impl Context {
         }
         // All words spoken for by yes words (or no words), the first one deciding.
         let covered = |known: &[String]| {
-            let mut rest = format!(" {} ", text.flat);
+            let whole = format!(" {} ", text.flat);
+            let mut rest = whole.clone();
             let mut sorted: Vec<&String> = known.iter().collect();
             sorted.sort_by_key(|word| std::cmp::Reverse(word.len()));
             for word in sorted {
                 rest = rest.replace(&format!(" {word} "), "  ").replace("  ", " ");
             }
-            for filler in [
-                "ну",
-                "и",
-                "в общем",
-                "пожалуйста",
-                "спасибо",
-                "так",
-                "вполне",
-                "наверное",
-                "совсем",
-                "вообще",
-                "конечно",
-                "у нас",
-                "такого",
-                "я",
-                "мы",
-                "с удовольствием",
-            ] {
+            // Fillers alone ("спасибо", "вполне") are neither a yes nor a no.
+            let said = rest != whole;
+            for filler in &self.fillers {
                 rest = rest.replace(&format!(" {filler} "), " ");
             }
-            rest.trim().is_empty()
+            said && rest.trim().is_empty()
         };
         let begins_no = self.no.iter().any(|word| format!("{} ", text.flat).starts_with(&format!("{word} ")));
         if begins_no && covered(&self.no) {
@@ -180,18 +170,21 @@ impl Context {
 }
 
 /// Which of the offered choices a message picks: a number, an ordinal, or words of its label.
-pub fn picked(text: &Text, asked: &Asked) -> Option<usize> {
+pub fn picked(text: &Text, asked: &Asked, ordinals: &BTreeMap<String, f64>) -> Option<usize> {
     if asked.options.is_empty() || text.word_count() > 6 {
         return None;
     }
-    const ORDINALS: [(&str, usize); 8] =
-        [("перв", 0), ("втор", 1), ("трет", 2), ("четверт", 3), ("1", 0), ("2", 1), ("3", 2), ("4", 3)];
     let words: Vec<&str> = text.flat.split(' ').collect();
     let by_number = words.iter().find_map(|word| {
-        ORDINALS
-            .iter()
-            .find(|(begin, _)| if begin.len() == 1 { word == begin } else { word.starts_with(begin) })
-            .map(|(_, at)| *at)
+        let digit = word.parse::<usize>().ok();
+        // "второе", and "2".
+        let ordinal = || {
+            ordinals
+                .iter()
+                .find(|(begin, _)| word.starts_with(begin.as_str()))
+                .map(|(_, number)| *number as usize)
+        };
+        digit.or_else(ordinal).and_then(|number| number.checked_sub(1))
     });
     if let Some(at) = by_number.filter(|at| *at < asked.options.len()) {
         return Some(at);

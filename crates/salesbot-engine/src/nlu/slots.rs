@@ -19,6 +19,19 @@ pub struct Slots {
     contacts: Contacts,
     /// Words that stand where a name might and are none.
     not_names: Vec<String>,
+    names: NamePhrases,
+    /// Words by which the client speaks of himself.
+    of_self: Vec<String>,
+    /// "и я" at the end, "я и" anywhere: the writer is one more.
+    and_me: (Vec<String>, Vec<String>),
+}
+
+/// Where a name stands in a sentence.
+#[derive(Clone, Debug, Default)]
+struct NamePhrases {
+    after: Vec<Vec<String>>,
+    before: Vec<String>,
+    introduced: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,11 +84,34 @@ impl Slots {
         let mut slots = Self::default();
         let Some(root) = parse(file, diagnostics) else { return slots };
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return slots };
-        let list = fields.node("slots");
-        let not_names = fields.optional::<Vec<String>>("not_names").unwrap_or_default();
-        slots.not_names = not_names.iter().map(|word| plain(word)).collect();
+        let all = fields.node("slots");
+        let and_me = fields.node("and_me");
+        let mut list = |key: &'static str| -> Vec<String> {
+            fields.optional::<Vec<String>>(key).unwrap_or_default().iter().map(|word| plain(word)).collect()
+        };
+        slots.not_names = list("not_names");
+        slots.of_self = list("of_self");
+        slots.names = NamePhrases {
+            after: list("name_after")
+                .iter()
+                .map(|phrase| phrase.split(' ').map(str::to_owned).collect())
+                .collect(),
+            before: list("name_before"),
+            introduced: list("name_introduced"),
+        };
+        let part = |key: &str| {
+            and_me
+                .and_then(|node| node.get(key))
+                .map(items)
+                .unwrap_or_default()
+                .iter()
+                .filter_map(Node::text)
+                .map(plain)
+                .collect()
+        };
+        slots.and_me = (part("ends"), part("holds"));
         fields.finish();
-        for (key, node) in list.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
+        for (key, node) in all.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
             if let Some((kind, not_questions)) = read_slot(node, file, diagnostics) {
                 slots.list.push(Slot {
                     name: key.text().unwrap_or_default().to_owned(),
@@ -120,9 +156,7 @@ impl Slots {
     ) -> Option<(Value, String)> {
         // A question tells about the client only where the client speaks of himself: "у нас кафе, подойдёт?".
         let of_self = |clause: &&Clause| {
-            ["у нас", "у меня", "держу", "мы", "мой", "моя", "наш", "наша", "нас"]
-                .iter()
-                .any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")))
+            self.of_self.iter().any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")))
         };
         let clauses = text
             .clauses
@@ -159,8 +193,13 @@ impl Slots {
                             continue;
                         }
                         // "три продавца и я": the writer counts too.
-                        let and_me =
-                            slot.name == "company_size" && (flat.ends_with(" и я") || flat.contains("я и "));
+                        let and_me = slot.name == "company_size"
+                            && (self.and_me.0.iter().any(|end| flat.ends_with(end.as_str()))
+                                || self
+                                    .and_me
+                                    .1
+                                    .iter()
+                                    .any(|words| format!(" {flat} ").contains(&format!(" {words} "))));
                         return Some((json!(number as i64 + i64::from(and_me)), hit.text.to_owned()));
                     }
                 }
@@ -227,7 +266,8 @@ impl Slots {
     }
 
     fn name(&self, raw: &str, asked: bool) -> Option<String> {
-        read_name(raw, asked, &self.contacts).filter(|name| !self.not_names.contains(&plain(name)))
+        read_name(raw, asked, &self.contacts, &self.names)
+            .filter(|name| !self.not_names.contains(&plain(name)))
     }
 
     fn read_contact(&self, text: &Text, found: &[SlotFill]) -> Option<(Value, String)> {
@@ -271,31 +311,23 @@ fn clip(raw: &str) -> String {
 
 /// "меня зовут айдар" in any case, "это Сауле", a name beside a phone, or a bare name in answer to the
 /// question. Never a common word.
-fn read_name(raw: &str, asked: bool, contacts: &Contacts) -> Option<String> {
+fn read_name(raw: &str, asked: bool, contacts: &Contacts, names: &NamePhrases) -> Option<String> {
     let tokens: Vec<&str> =
         raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
     let lower: Vec<String> = tokens.iter().map(|token| plain(token)).collect();
-    let after = |words: &[&str]| {
-        let at =
-            lower.windows(words.len()).position(|window| window.iter().zip(words).all(|(a, b)| a == b))?;
+    let after = |words: &[String]| {
+        let at = lower.windows(words.len()).position(|window| window == words)?;
         tokens.get(at + words.len())
     };
-    let phrases = [
-        &["меня", "зовут"][..],
-        &["мое", "имя"],
-        &["менің", "атым"],
-        &["менин", "атым"],
-        &["зовут", "меня"],
-        &["контактное", "лицо"],
-    ];
-    let by_phrase = phrases.iter().find_map(|words| after(words));
-    let before_called = lower
-        .iter()
-        .position(|word| word == "зовут")
-        .filter(|at| *at > 0 && lower[at - 1] != "меня")
-        .and_then(|at| tokens.get(at - 1));
+    let by_phrase = names.after.iter().find_map(|words| after(words));
     let capital = |token: &&&str| token.chars().next().is_some_and(char::is_uppercase);
-    let introduced = lower.first().filter(|word| *word == "это").and_then(|_| tokens.get(1)).filter(capital);
+    let before = |at: usize| at.checked_sub(1).and_then(|at| tokens.get(at));
+    let before_called = lower.iter().position(|word| names.before.contains(word)).and_then(before);
+    let introduced = lower
+        .first()
+        .filter(|word| names.introduced.contains(word))
+        .and_then(|_| tokens.get(1))
+        .filter(capital);
     let has_contact = !contacts.phones(raw).is_empty();
     let alone =
         (asked || has_contact) && (1..=2).contains(&tokens.len()) && !raw.contains('?') && !raw.contains('@');

@@ -41,6 +41,12 @@ pub struct Lexicon {
     pub kazakh: HashSet<String>,
     pub question_words: Vec<String>,
     pub weak_question_words: HashSet<String>,
+    pub openers: Vec<String>,
+    pub joining_words: Vec<String>,
+    pub question_verbs: Vec<String>,
+    pub joined_questions: Vec<String>,
+    /// Beginnings of ordinal words with the number they mean.
+    pub ordinals: BTreeMap<String, f64>,
     words: HashMap<String, u32>,
     /// Stems of the known words: another form of a known word needs no repair.
     stems: HashSet<String>,
@@ -186,9 +192,7 @@ impl Text {
 
 fn asks(flat: &str, lexicon: &Lexicon) -> bool {
     let padded = format!(" {flat} ");
-    let mut first = flat
-        .split(' ')
-        .skip_while(|word| ["а", "и", "но", "ну", "так", "слушайте", "нет", "да", "хорошо"].contains(word));
+    let mut first = flat.split(' ').skip_while(|word| lexicon.openers.iter().any(|opener| opener == word));
     if first.next().is_some_and(|word| lexicon.weak_question_words.contains(word)) {
         return true;
     }
@@ -228,9 +232,13 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
         } else if c.is_whitespace() && !current.trim().is_empty() {
             let rest: String = letters[i + 1..].iter().take(40).collect();
             let rest = plain(&rest);
-            let joined = rest.strip_prefix("и ").or_else(|| rest.strip_prefix("а "));
-            let asks = ["сколько ", "какая ", "какой ", "какие ", "можно ", "есть ли ", "есть у вас", "кто ", "как ", "когда ", "где ", "почем "];
-            if joined.is_some_and(|rest| asks.iter().any(|word| rest.starts_with(word))) {
+            let joined = rest
+                .split_once(' ')
+                .filter(|(first, _)| lexicon.openers.iter().any(|opener| opener == first));
+            let asks = |rest: &str| {
+                lexicon.joined_questions.iter().any(|words| rest.starts_with(&format!("{words} ")))
+            };
+            if joined.is_some_and(|(_, rest)| asks(rest)) {
                 clauses.push(std::mem::take(&mut current));
             }
         }
@@ -243,13 +251,12 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
 /// "…, а сколько", "…, какие", "…, скажите": the part after a comma asks by itself.
 fn begins_question(rest: &str, lexicon: &Lexicon) -> bool {
     let rest = plain(rest);
-    let mut words = words(&rest).skip_while(|word| ["а", "и", "но", "еще", "также"].contains(word));
+    let mut words = words(&rest).skip_while(|word| lexicon.openers.iter().any(|opener| opener == word));
     let Some(first) = words.next() else { return false };
     let first = lexicon.slang.get(first).map_or(first, String::as_str);
-    let conjunctions = ["что", "чтобы", "где", "кто", "когда", "чем", "чего", "куда"];
-    (lexicon.question_words.iter().any(|word| word == first) && !conjunctions.contains(&first))
-        || ["есть", "работает", "можно", "нужен", "нужна", "подойдет", "нет"].contains(&first)
-            && rest.contains('?')
+    let joins = lexicon.joining_words.iter().any(|word| word == first);
+    (lexicon.question_words.iter().any(|word| word == first) && !joins)
+        || lexicon.question_verbs.iter().any(|word| word == first) && rest.contains('?')
 }
 
 /// Repaired words of a piece of the message, numbers in digits.
@@ -574,6 +581,8 @@ mod tests {
         lexicon.latin.insert("excel".to_owned());
         lexicon.question_words = vec!["сколько".to_owned(), "какие".to_owned(), "что".to_owned()];
         lexicon.weak_question_words.insert("что".to_owned());
+        lexicon.openers = ["а", "и", "нет"].map(str::to_owned).to_vec();
+        lexicon.joined_questions = vec!["какие".to_owned()];
         lexicon.learn([
             "сколько стоит программа",
             "касса масса",

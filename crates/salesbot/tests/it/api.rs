@@ -27,14 +27,20 @@ fn send(request: Request<Body>) -> (StatusCode, Value, String) {
     runtime.block_on(async {
         let response = router().clone().oneshot(request).await.expect("the router always answers");
         let status = response.status();
-        let kind = response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let kind = response
+            .headers()
+            .get("content-type")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 24).await.expect("a body");
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null), kind)
     })
 }
 
 fn post(body: impl Into<Body>) -> (StatusCode, Value, String) {
-    let request = Request::post("/api/v1/process").header("content-type", "application/json").body(body.into());
+    let request =
+        Request::post("/api/v1/process").header("content-type", "application/json").body(body.into());
     send(request.expect("a request"))
 }
 
@@ -58,7 +64,8 @@ fn health_has_the_guides_two_keys_first() {
 
 #[test]
 fn the_guides_two_turns_answer_as_documented() {
-    let (status, first, _) = process(&json!({"message": "Привет, расскажи о вашей CRM", "flow_name": "spin_selling"}));
+    let (status, first, _) =
+        process(&json!({"message": "Привет, расскажи о вашей CRM", "flow_name": "spin_selling"}));
     assert_eq!(status, 200);
     let reply = first["response"].as_str().expect("text");
     assert!(reply.contains("Wipon") && !reply.contains("CRM"), "{reply}");
@@ -78,7 +85,13 @@ fn the_guides_two_turns_answer_as_documented() {
 fn what_was_said_is_used_and_never_asked_again() {
     let mut snapshot = Value::Null;
     let mut replies = Vec::new();
-    for message in ["у меня два магазина, 8 человек", "сколько стоит?", "в экселе ведем", "недостачи постоянно", "часа два в день уходит"] {
+    for message in [
+        "у меня два магазина, 8 человек",
+        "сколько стоит?",
+        "в экселе ведем",
+        "недостачи постоянно",
+        "часа два в день уходит",
+    ] {
         let (_, body, _) = process(&json!({"message": message, "snapshot": snapshot}));
         snapshot = body["snapshot"].clone();
         let slot = snapshot["asked"]["slot"].as_str().unwrap_or_default();
@@ -88,21 +101,61 @@ fn what_was_said_is_used_and_never_asked_again() {
     assert_eq!(snapshot["slots"]["locations_count"], 2);
     assert_eq!(snapshot["slots"]["company_size"], 8);
     let all = replies.join(" ");
-    assert!(all.contains("2 точ") || all.contains("две торговые точки") || all.contains("8 человек"), "{all}");
+    assert!(
+        all.contains("2 точ") || all.contains("две торговые точки") || all.contains("8 человек"),
+        "{all}"
+    );
 }
 
 #[test]
 fn every_response_has_the_contracts_fields() {
     let (_, body, _) = process(&json!({"message": "здравствуйте"}));
     let fields = [
-        "response", "intent", "action", "state", "is_final", "spin_phase", "visited_states", "initial_state", "fallback_used", "fallback_tier", "tone",
-        "frustration_level", "lead_score", "objection_detected", "options", "cta_added", "cta_text", "decision_trace", "snapshot", "confidence",
-        "lead_temperature", "collected_data", "reason_codes", "resolution_trace", "sources", "writer", "degraded", "degraded_reasons", "meta",
+        "response",
+        "intent",
+        "action",
+        "state",
+        "is_final",
+        "spin_phase",
+        "visited_states",
+        "initial_state",
+        "fallback_used",
+        "fallback_tier",
+        "tone",
+        "frustration_level",
+        "lead_score",
+        "objection_detected",
+        "options",
+        "cta_added",
+        "cta_text",
+        "decision_trace",
+        "snapshot",
+        "confidence",
+        "lead_temperature",
+        "collected_data",
+        "reason_codes",
+        "resolution_trace",
+        "sources",
+        "writer",
+        "degraded",
+        "degraded_reasons",
+        "meta",
     ];
     let keys: Vec<&String> = body.as_object().expect("an object").keys().collect();
     assert_eq!(keys[..fields.len()], fields.iter().collect::<Vec<_>>()[..], "order or names changed");
     assert_eq!((&body["writer"], &body["degraded"]), (&json!("embedded"), &json!(false)));
-    for block in ["metadata", "classification", "tone_analysis", "guard_check", "state_machine", "lead_score", "response", "retrieval", "llm_traces", "timing"] {
+    for block in [
+        "metadata",
+        "classification",
+        "tone_analysis",
+        "guard_check",
+        "state_machine",
+        "lead_score",
+        "response",
+        "retrieval",
+        "llm_traces",
+        "timing",
+    ] {
         assert!(body["decision_trace"].get(block).is_some(), "no {block} in the trace");
     }
 }
@@ -146,9 +199,24 @@ fn bad_requests_get_a_problem_that_names_the_field() {
         (r#"{"message": "а", "snapshot": "x"}"#, 422, "INVALID_SNAPSHOT", "/snapshot"),
         (r#"{"message": "а", "snapshot": {"version": "3.0"}}"#, 422, "SNAPSHOT_TOO_NEW", "/snapshot/version"),
         (r#"{"message": "а", "snapshot": {"version": 2}}"#, 422, "INVALID_SNAPSHOT", "/snapshot/version"),
-        (r#"{"message": "а", "snapshot": {"version": "2.0", "flow": "gone"}}"#, 422, "UNKNOWN_FLOW", "/snapshot/flow"),
-        (r#"{"message": "а", "snapshot": {"version": "2.0", "counters": {"turn": "три"}}}"#, 422, "INVALID_SNAPSHOT", "/snapshot/counters/turn"),
-        (r#"{"message": "а", "snapshot": {"version": "2.0", "slots": {"contact_info": "8705"}}}"#, 422, "INVALID_SNAPSHOT", "/snapshot/slots/contact_info"),
+        (
+            r#"{"message": "а", "snapshot": {"version": "2.0", "flow": "gone"}}"#,
+            422,
+            "UNKNOWN_FLOW",
+            "/snapshot/flow",
+        ),
+        (
+            r#"{"message": "а", "snapshot": {"version": "2.0", "counters": {"turn": "три"}}}"#,
+            422,
+            "INVALID_SNAPSHOT",
+            "/snapshot/counters/turn",
+        ),
+        (
+            r#"{"message": "а", "snapshot": {"version": "2.0", "slots": {"contact_info": "8705"}}}"#,
+            422,
+            "INVALID_SNAPSHOT",
+            "/snapshot/slots/contact_info",
+        ),
         (r#"{"message": "а", "options": {"trace": "все"}}"#, 400, "BAD_REQUEST", "/options/trace"),
         (r#"{"message": "а", "options": {"seed": -1}}"#, 400, "BAD_REQUEST", "/options/seed"),
         (r#"{"message": "а", "client_id": ""}"#, 400, "BAD_REQUEST", "/client_id"),
@@ -162,10 +230,14 @@ fn bad_requests_get_a_problem_that_names_the_field() {
 #[test]
 fn wrong_path_method_and_type_are_problems_too() {
     let (status, problem, kind) = get("/api/v1/nothing");
-    assert_eq!((status.as_u16(), &problem["code"], kind.as_str()), (404, &json!("NOT_FOUND"), "application/problem+json"));
+    assert_eq!(
+        (status.as_u16(), &problem["code"], kind.as_str()),
+        (404, &json!("NOT_FOUND"), "application/problem+json")
+    );
     let (status, problem, _) = get("/api/v1/process");
     assert_eq!((status.as_u16(), &problem["code"]), (405, &json!("METHOD_NOT_ALLOWED")));
-    let request = Request::post("/api/v1/process").header("content-type", "text/plain").body(Body::from("привет"));
+    let request =
+        Request::post("/api/v1/process").header("content-type", "text/plain").body(Body::from("привет"));
     let (status, problem, _) = send(request.expect("a request"));
     assert_eq!((status.as_u16(), &problem["code"]), (415, &json!("UNSUPPORTED_MEDIA_TYPE")));
 }
@@ -185,17 +257,24 @@ fn control_characters_go_and_the_text_stays() {
 
 #[test]
 fn a_snapshot_with_gaps_takes_defaults_and_an_unknown_state_goes_on_at_its_phase() {
-    let (status, body, _) = process(&json!({"message": "сколько стоит?", "snapshot": {"version": "2.0", "state": "old_flow_problem", "slots": {"company_size": 5}}}));
+    let (status, body, _) = process(
+        &json!({"message": "сколько стоит?", "snapshot": {"version": "2.0", "state": "old_flow_problem", "slots": {"company_size": 5}}}),
+    );
     assert_eq!(status, 200);
     assert_eq!(body["initial_state"], "spin_problem");
-    assert!(body["meta"]["warnings"][0].as_str().is_some_and(|warning| warning.contains("snapshot_state_reset")), "{}", body["meta"]);
+    assert!(
+        body["meta"]["warnings"][0].as_str().is_some_and(|warning| warning.contains("snapshot_state_reset")),
+        "{}",
+        body["meta"]
+    );
     assert_eq!(body["collected_data"]["company_size"], 5);
 }
 
 #[test]
 fn another_clients_snapshot_is_never_used() {
     let (_, first, _) = process(&json!({"message": "мой номер 8 705 123 45 67", "client_id": "shop-a"}));
-    let (status, second, _) = process(&json!({"message": "привет", "client_id": "shop-b", "snapshot": first["snapshot"]}));
+    let (status, second, _) =
+        process(&json!({"message": "привет", "client_id": "shop-b", "snapshot": first["snapshot"]}));
     assert_eq!(status, 200);
     assert_eq!(second["meta"]["snapshot_ignored"], "client_mismatch");
     assert!(!second.to_string().contains("7051234567"), "the other client's phone came through");
@@ -205,9 +284,14 @@ fn another_clients_snapshot_is_never_used() {
 fn the_integration_shape_and_the_core_shape_give_the_same_reply() {
     let options = json!({"seed": 4, "now": 1_760_000_000});
     let (_, core, _) = process(&json!({"message": "сколько стоит?", "session_id": "s", "options": options}));
-    let (_, integration, _) = process(&json!({"user_message": "сколько стоит?", "client_id": "c", "session_id": "s", "history_tail": [], "options": options}));
+    let (_, integration, _) = process(
+        &json!({"user_message": "сколько стоит?", "client_id": "c", "session_id": "s", "history_tail": [], "options": options}),
+    );
     assert_eq!(core["response"], integration["response"]);
-    assert_eq!((&core["meta"]["shape"], &integration["meta"]["shape"]), (&json!("core"), &json!("integration")));
+    assert_eq!(
+        (&core["meta"]["shape"], &integration["meta"]["shape"]),
+        (&json!("core"), &json!("integration"))
+    );
 }
 
 #[test]
@@ -218,7 +302,13 @@ fn a_draining_service_says_so() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let status = |path: &'static str| {
         let router = router.clone();
-        runtime.block_on(async move { router.oneshot(Request::get(path).body(Body::empty()).expect("a request")).await.expect("an answer").status() })
+        runtime.block_on(async move {
+            router
+                .oneshot(Request::get(path).body(Body::empty()).expect("a request"))
+                .await
+                .expect("an answer")
+                .status()
+        })
     };
     assert_eq!((status("/health").as_u16(), status("/ready").as_u16()), (503, 503));
 }
@@ -243,7 +333,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map("[a-z_]{1,10}", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+            prop::collection::hash_map("[a-z_]{1,10}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
 }
@@ -281,7 +372,9 @@ fn put(value: &mut Value, path: &[String], new: Value) {
 
 fn walked() -> Value {
     let mut snapshot = Value::Null;
-    for message in ["здравствуйте, у нас два магазина", "дорого", "нас 5 человек", "недостача", "8 705 123 45 67"] {
+    for message in
+        ["здравствуйте, у нас два магазина", "дорого", "нас 5 человек", "недостача", "8 705 123 45 67"]
+    {
         snapshot = process(&json!({"message": message, "snapshot": snapshot})).1["snapshot"].clone();
     }
     snapshot

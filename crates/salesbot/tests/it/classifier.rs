@@ -24,7 +24,10 @@ fn the_shipped_model_is_the_one_the_examples_give_bit_for_bit() {
         std::fs::write(data("../content/nlu/model.bin"), &fresh).expect("the content folder can be written");
         return;
     }
-    assert!(fresh == shipped, "content/nlu changed: run `UPDATE_EXPECT=1 cargo test shipped_model` and commit nlu/model.bin");
+    assert!(
+        fresh == shipped,
+        "content/nlu changed: run `UPDATE_EXPECT=1 cargo test shipped_model` and commit nlu/model.bin"
+    );
     assert!(shipped.len() < 4 << 20, "{} bytes: a committed model stays under 4 MiB", shipped.len());
 }
 
@@ -65,7 +68,8 @@ fn no_question_is_read_as_a_refusal() {
     let engine = &loaded().engine;
     let flow = engine.catalog.flow("spin_selling").expect("shipped");
     let state = DialogueState::default();
-    let harmful = |name: &str| name.starts_with("objection_") || ["rejection", "no_need", "no_problem"].contains(&name);
+    let harmful =
+        |name: &str| name.starts_with("objection_") || ["rejection", "no_need", "no_problem"].contains(&name);
     let questions = [
         "сколько ждать ответа?!",
         "нет, скажите цену",

@@ -28,13 +28,16 @@ fn three_lines_sell() {
     let input = "Здравствуйте, у меня два магазина одежды\nсколько стоит ваша программа?\nдавайте, мой номер 8 705 123 45 67\n";
     let output = salesbot(&["chat", "--json", "--seed", "1", "--now", "1760000000"], input);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let responses: Vec<Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let responses: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(responses.len(), 3);
     let reply = |at: usize| responses[at]["response"].as_str().expect("text").to_owned();
     assert!(reply(0).starts_with("Здравствуйте") || reply(0).starts_with("Приветствую"), "{}", reply(0));
     assert_eq!(reply(0).matches('?').count(), 1, "{}", reply(0));
     assert!(reply(1).contains("5 000 ₸") && reply(1).contains("500 000 ₸"), "{}", reply(1));
-    assert!(responses[1]["sources"].as_array().is_some_and(|list| list.iter().any(|source| source["section"].as_str().is_some_and(|id| id.starts_with("pricing/")))));
+    assert!(responses[1]["sources"].as_array().is_some_and(|list| {
+        list.iter().any(|source| source["section"].as_str().is_some_and(|id| id.starts_with("pricing/")))
+    }));
     assert!(reply(2).contains("+7 705 ••• •• 67"), "{}", reply(2));
     assert_eq!(responses[2]["collected_data"]["contact_info"]["phone"], "+77051234567");
     assert_eq!(responses[2]["state"], "success");
@@ -64,7 +67,10 @@ fn content_commands_answer() {
         assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
         assert!(text(&output.stdout).contains(wanted), "{args:?}: {}", text(&output.stdout));
     }
-    let parsed = salesbot(&["nlu", "parse"], "сколько стоит\n{\"text\": \"да\", \"context\": {\"state\": \"close\"}}\n");
+    let parsed = salesbot(
+        &["nlu", "parse"],
+        "сколько стоит\n{\"text\": \"да\", \"context\": {\"state\": \"close\"}}\n",
+    );
     assert_eq!(text(&parsed.stdout).lines().count(), 2);
     assert!(text(&parsed.stdout).contains("\"intent\":\"price_question\""));
 }
@@ -74,7 +80,11 @@ fn exit_codes_tell_usage_from_bad_content() {
     assert_eq!(salesbot(&["nonsense"], "").status.code(), Some(2));
     let missing = salesbot(&["check", "/no/such/folder"], "");
     assert_eq!(missing.status.code(), Some(3), "{}", text(&missing.stderr));
-    let unset = Command::new(env!("CARGO_BIN_EXE_salesbot")).args(["settings", "show"]).env("SALESBOT_SERVER__LISTN", "x").output().expect("runs");
+    let unset = Command::new(env!("CARGO_BIN_EXE_salesbot"))
+        .args(["settings", "show"])
+        .env("SALESBOT_SERVER__LISTN", "x")
+        .output()
+        .expect("runs");
     assert_eq!(unset.status.code(), Some(3));
     assert!(text(&unset.stderr).contains("did you mean `server.listen`?"), "{}", text(&unset.stderr));
 }

@@ -12,7 +12,8 @@ use salesbot_engine::Engine;
 use crate::{data, loaded, updating};
 
 fn diagnose(place: &str, text: &str) -> String {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("broken-{}", place.replace('/', "-")));
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("broken-{}", place.replace('/', "-")));
     let path = folder.join(place);
     std::fs::remove_dir_all(&folder).ok();
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a scratch folder");
@@ -20,23 +21,35 @@ fn diagnose(place: &str, text: &str) -> String {
     let content = Content::open(Some(&folder)).expect("the content");
     let found = match Settings::resolve(&content.file("settings.yaml"), &[]) {
         Err(found) => found,
-        Ok(settings) => match Engine::load(&content.sources(), settings.engine_options(), &[], &Flags::names()) {
-            Err(found) => found,
-            Ok((_, warnings)) => warnings,
-        },
+        Ok(settings) => {
+            match Engine::load(&content.sources(), settings.engine_options(), &[], &Flags::names()) {
+                Err(found) => found,
+                Ok((_, warnings)) => warnings,
+            }
+        }
     };
     found.to_string()
 }
 
 #[test]
 fn broken_files_are_reported_at_their_place_with_a_way_out() {
-    let mut cases: Vec<_> = std::fs::read_dir(data("diagnostics")).expect("tests/diagnostics").flatten().map(|entry| entry.path()).collect();
+    let mut cases: Vec<_> = std::fs::read_dir(data("diagnostics"))
+        .expect("tests/diagnostics")
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     cases.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     cases.sort();
     assert!(cases.len() >= 6, "{} cases", cases.len());
     for case in cases {
         let text = std::fs::read_to_string(&case).expect("a case");
-        let place = text.lines().next().and_then(|line| line.strip_prefix("# as: ")).expect("`# as: FILE` first").trim().to_owned();
+        let place = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# as: "))
+            .expect("`# as: FILE` first")
+            .trim()
+            .to_owned();
         let found = diagnose(&place, &text);
         let expected = case.with_extension("err");
         if updating() {

@@ -94,15 +94,30 @@ fn every_dialogue_gets_the_replies_it_got_when_it_was_read() {
             continue;
         }
         for (expected, got) in talk.turns.iter().zip(&responses) {
-            let pairs = [(&expected.bot, "response"), (&expected.intent, "intent"), (&expected.action, "action"), (&expected.state, "state")];
+            let pairs = [
+                (&expected.bot, "response"),
+                (&expected.intent, "intent"),
+                (&expected.action, "action"),
+                (&expected.state, "state"),
+            ];
             for (want, key) in pairs {
                 if got[key] != json!(want) {
-                    writeln!(wrong, "{}: `{}`: {key}\n  was {want}\n  now {}", path.display(), expected.client, got[key]).ok();
+                    writeln!(
+                        wrong,
+                        "{}: `{}`: {key}\n  was {want}\n  now {}",
+                        path.display(),
+                        expected.client,
+                        got[key]
+                    )
+                    .ok();
                 }
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong}\nUPDATE_EXPECT=1 cargo test rewrites them; read the diff as the client would");
+    assert!(
+        wrong.is_empty(),
+        "{wrong}\nUPDATE_EXPECT=1 cargo test rewrites them; read the diff as the client would"
+    );
 }
 
 fn rewrite(talk: &Talk, responses: &[Value]) -> String {
@@ -140,13 +155,29 @@ fn check_talk(path: &Path, talk: &Talk, responses: &[Value]) {
         let place = format!("{}, turn {}", path.display(), at + 1);
         let reply = got["response"].as_str().unwrap_or_default();
         client_numbers.extend(amounts(&expected.client));
-        client_numbers.extend(got["collected_data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_i64()).map(|n| n.to_string()));
-        let cited: Vec<&str> = got["sources"].as_array().into_iter().flatten().filter_map(|source| source["section"].as_str()).collect();
-        let sections: Vec<_> = cited.iter().map(|id| knowledge.section(id).unwrap_or_else(|| panic!("{place}: unknown section {id}"))).collect();
+        client_numbers.extend(
+            got["collected_data"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(_, value)| value.as_i64())
+                .map(|n| n.to_string()),
+        );
+        let cited: Vec<&str> = got["sources"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|source| source["section"].as_str())
+            .collect();
+        let sections: Vec<_> = cited
+            .iter()
+            .map(|id| knowledge.section(id).unwrap_or_else(|| panic!("{place}: unknown section {id}")))
+            .collect();
         // Amounts of money stand in a cited section; a masked phone and the numbers of a menu are no amounts.
         for line in reply.lines().filter(|line| line.contains('₸')) {
             for number in amounts(line) {
-                let known = client_numbers.contains(&number) || sections.iter().any(|section| section.amounts.contains(&number));
+                let known = client_numbers.contains(&number)
+                    || sections.iter().any(|section| section.amounts.contains(&number));
                 assert!(known, "{place}: {number} of `{line}` is in no cited section");
             }
         }
@@ -154,9 +185,12 @@ fn check_talk(path: &Path, talk: &Talk, responses: &[Value]) {
         assert!(!reply.contains(['{', '}', '<', '*', '#']), "{place}: markup in `{reply}`");
         assert!(reply.matches('?').count() <= 1, "{place}: more than one question in `{reply}`");
         assert_eq!(got["snapshot"]["revision"], json!(at + 1), "{place}");
-        let greets = ["Здравствуйте", "Приветствую", "Добрый", "Сәлеметсіз", "Қайырлы", "Амансыз"].iter().any(|word| reply.starts_with(word));
+        let greets = ["Здравствуйте", "Приветствую", "Добрый", "Сәлеметсіз", "Қайырлы", "Амансыз"]
+            .iter()
+            .any(|word| reply.starts_with(word));
         greetings += usize::from(greets);
-        if ["ростите", "звините", "рошу прощения"].iter().any(|word| reply.contains(word)) {
+        if ["ростите", "звините", "рошу прощения"].iter().any(|word| reply.contains(word))
+        {
             apologies.push(at);
         }
         let before = at.checked_sub(1).map_or(Value::Null, |at| responses[at]["collected_data"].clone());
@@ -164,12 +198,20 @@ fn check_talk(path: &Path, talk: &Talk, responses: &[Value]) {
             assert!(before.get(slot).is_none_or(Value::is_null), "{place}: asks again for {slot}");
         }
         if got["state"] == "success" {
-            assert_eq!(got["collected_data"]["contact_info"]["valid"], json!(true), "{place}: won without a contact");
+            assert_eq!(
+                got["collected_data"]["contact_info"]["valid"],
+                json!(true),
+                "{place}: won without a contact"
+            );
         }
         assert!(got["snapshot"].to_string().len() < 32 << 10, "{place}: snapshot too large");
     }
     assert!(greetings <= 1, "{}: greets {greetings} times", path.display());
-    assert!(apologies.windows(2).all(|pair| pair[1] - pair[0] >= 3), "{}: apologises again and again: {apologies:?}", path.display());
+    assert!(
+        apologies.windows(2).all(|pair| pair[1] - pair[0] >= 3),
+        "{}: apologises again and again: {apologies:?}",
+        path.display()
+    );
 }
 
 #[test]
@@ -177,7 +219,10 @@ fn the_same_talk_twice_gives_the_same_bytes() {
     for path in files().into_iter().take(8) {
         let talk = read(&path);
         let strip = |responses: Vec<Value>| -> Vec<String> {
-            responses.into_iter().map(|response| format!("{}{}", response["response"], response["snapshot"])).collect()
+            responses
+                .into_iter()
+                .map(|response| format!("{}{}", response["response"], response["snapshot"]))
+                .collect()
         };
         assert_eq!(strip(run(&talk)), strip(run(&talk)), "{}", path.display());
     }

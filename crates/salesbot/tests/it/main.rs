@@ -27,7 +27,8 @@ pub(crate) fn loaded() -> &'static Loaded {
 
 /// The same with an environment of its own; the machine's is not read.
 pub(crate) fn load_with(environment: &[(&str, &str)]) -> Loaded {
-    let environment: Vec<_> = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let environment: Vec<_> =
+        environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     // A folder laid over nothing: /etc and the environment must not decide a test.
     let empty = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let content = Content::open(Some(&empty.join("no-overlay"))).or_else(|_| {
@@ -35,12 +36,11 @@ pub(crate) fn load_with(environment: &[(&str, &str)]) -> Loaded {
         Content::open(Some(&empty.join("no-overlay")))
     });
     let content = content.expect("the embedded content");
-    let settings = Settings::resolve(&content.file("settings.yaml"), &environment).expect("the shipped settings");
+    let settings =
+        Settings::resolve(&content.file("settings.yaml"), &environment).expect("the shipped settings");
     let (engine, warnings) = load::engine(&content, &settings).expect("the shipped content");
     Loaded { engine, settings, warnings }
 }
-
-
 
 /// One turn at a fixed time.
 pub(crate) fn turn(body: &Value) -> Result<Value, Problem> {

@@ -7,10 +7,19 @@ use serde_json::json;
 
 use crate::loaded;
 
-fn understanding(intent: u16, asks: bool, data: Option<(&str, serde_json::Value)>, frustration: u8) -> Understanding {
+fn understanding(
+    intent: u16,
+    asks: bool,
+    data: Option<(&str, serde_json::Value)>,
+    frustration: u8,
+) -> Understanding {
     let intents = &loaded().engine.catalog.intents;
     let intent = IntentId(intent % u16::try_from(intents.len()).expect("252"));
-    let questions = if intents.is_question(intent) { vec![Question { intent, text: intents.get(intent).label.clone() }] } else { Vec::new() };
+    let questions = if intents.is_question(intent) {
+        vec![Question { intent, text: intents.get(intent).label.clone() }]
+    } else {
+        Vec::new()
+    };
     let mut tone = salesbot_dialogue::ToneReading { frustration, ..Default::default() };
     tone.frustration_before = frustration;
     Understanding {
@@ -21,7 +30,10 @@ fn understanding(intent: u16, asks: bool, data: Option<(&str, serde_json::Value)
         candidates: Vec::new(),
         secondary: Vec::new(),
         questions,
-        slots: data.map(|(slot, value)| SlotFill { slot: slot.to_owned(), value, source: String::new() }).into_iter().collect(),
+        slots: data
+            .map(|(slot, value)| SlotFill { slot: slot.to_owned(), value, source: String::new() })
+            .into_iter()
+            .collect(),
         tone,
         language: Language::Russian,
         asks,
@@ -37,7 +49,10 @@ fn facts(pick: u8) -> Option<(&'static str, serde_json::Value)> {
         0 => Some(("company_size", json!(8))),
         1 => Some(("pain_point", json!("остатки не сходятся"))),
         2 => Some(("current_tools", json!("Excel"))),
-        3 => Some(("contact_info", json!({"phone": "+77051234567", "email": null, "name": null, "valid": true}))),
+        3 => Some((
+            "contact_info",
+            json!({"phone": "+77051234567", "email": null, "name": null, "valid": true}),
+        )),
         4 => Some(("locations_count", json!(2))),
         5 => Some(("desired_outcome", json!("порядок"))),
         _ => None,

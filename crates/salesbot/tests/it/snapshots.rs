@@ -11,18 +11,27 @@ fn sample(name: &str) -> Value {
 
 #[test]
 fn a_talk_in_the_middle_goes_on_without_a_second_greeting() {
-    let body = turn(&json!({"message": "сколько стоит?", "snapshot": sample("v1_problem_phase.json")})).expect("imported");
+    let body = turn(&json!({"message": "сколько стоит?", "snapshot": sample("v1_problem_phase.json")}))
+        .expect("imported");
     assert_eq!(body["initial_state"], "spin_problem");
     assert_eq!(body["collected_data"]["company_size"], 8);
-    assert!(body["response"].as_str().is_some_and(|text| !text.contains("Здравствуйте") && !text.contains("Приветствую")));
+    assert!(
+        body["response"]
+            .as_str()
+            .is_some_and(|text| !text.contains("Здравствуйте") && !text.contains("Приветствую"))
+    );
     assert!(body["meta"]["warnings"][0].as_str().is_some_and(|text| text.contains("snapshot_migrated")));
     assert_eq!(body["snapshot"]["version"], "2.0");
 }
 
 #[test]
 fn a_contact_of_any_shape_becomes_one_shape() {
-    let body = turn(&json!({"message": "спасибо", "snapshot": sample("v1_contact_left.json")})).expect("imported");
-    assert_eq!(body["collected_data"]["contact_info"], json!({"phone": "+77011234567", "email": null, "name": null, "valid": true}));
+    let body =
+        turn(&json!({"message": "спасибо", "snapshot": sample("v1_contact_left.json")})).expect("imported");
+    assert_eq!(
+        body["collected_data"]["contact_info"],
+        json!({"phone": "+77011234567", "email": null, "name": null, "valid": true})
+    );
     assert_eq!(body["initial_state"], "success");
 }
 
@@ -34,13 +43,15 @@ fn an_open_clarification_is_answered_by_a_number() {
 
 #[test]
 fn the_smallest_old_snapshot_is_valid() {
-    let body = turn(&json!({"message": "привет", "snapshot": {"state_machine": {"state": "presentation"}}})).expect("imported");
+    let body = turn(&json!({"message": "привет", "snapshot": {"state_machine": {"state": "presentation"}}}))
+        .expect("imported");
     assert_eq!(body["initial_state"], "presentation");
 }
 
 #[test]
 fn unknown_keys_survive_a_turn() {
-    let body = turn(&json!({"message": "привет", "snapshot": {"version": "2.0", "crm_deal": {"id": 7}}})).expect("read");
+    let body = turn(&json!({"message": "привет", "snapshot": {"version": "2.0", "crm_deal": {"id": 7}}}))
+        .expect("read");
     assert_eq!(body["snapshot"]["crm_deal"], json!({"id": 7}));
     assert!(loaded().engine.catalog.flow("spin_selling").is_some());
 }
