@@ -198,7 +198,13 @@ impl<'a> Planner<'a> {
             .collect();
         let unasked = asked.is_empty() && !self.understanding.asks;
         if asked.is_empty() && (self.understanding.asks || sure && self.understanding.slots.is_empty()) {
-            asked.push((self.turn.message.to_owned(), None));
+            // The topic of a message that asks nothing: the best question it could be.
+            let topic = self
+                .understanding
+                .candidates
+                .iter()
+                .find(|other| unasked && intents.is_question(other.intent));
+            asked.push((self.turn.message.to_owned(), topic.map(|other| other.intent)));
         }
         for (clause, intent) in asked {
             let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
@@ -211,7 +217,9 @@ impl<'a> Planner<'a> {
             let lead = intent.and_then(|id| self.writer.categories.lead(id, intents)).map(str::to_owned);
             let wants_price =
                 self.writer.categories.wants_price(&worded) || intent.is_some_and(|id| intents.is_price(id));
+            let lists = self.room.lists && plan.answers.is_empty();
             let room = Room {
+                lists,
                 prefers_lists: intent.is_some_and(|id| intents.is_price(id)),
                 wants_price,
                 ..self.room
@@ -402,6 +410,14 @@ impl<'a> Planner<'a> {
             plan.ack = self.pick_ack(bank);
             return;
         }
+        if self.catalog.intents.is(self.understanding.intent, "gratitude") {
+            plan.ack = self.pick_ack("thanks");
+            return;
+        }
+        if recipe.family == "goback" && !plan.answers.is_empty() {
+            plan.ack = self.pick_message(&self.decision.action).map(|picked| picked.line);
+            return;
+        }
         if self.catalog.intents.is(self.understanding.intent, "greeting") && self.memory.said.greeted {
             plan.ack = self.pick_ack("greeting_again");
             return;
@@ -443,6 +459,7 @@ impl<'a> Planner<'a> {
         let action = &self.decision.action;
         match recipe.message {
             MessagePart::None => {}
+            MessagePart::Own if recipe.family == "goback" && plan.ack.is_some() => {}
             MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {
             }
             MessagePart::Own => {
