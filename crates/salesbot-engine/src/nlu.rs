@@ -353,10 +353,14 @@ impl Nlu {
                     best.score >= self.context.secondary_above && wanted(best.intent) && !told(best)
                 });
                 // A clause that asks is looked up even when its intent is a guess: nothing asked is dropped.
-                let guess = || {
-                    best.iter()
-                        .find(|best| clause.asks && catalog.is_question(best.intent) && best.score >= 0.1)
+                // … unless the clause is surely something else: a report of trouble is no question about updates.
+                let other = best.first().is_some_and(|best| {
+                    best.score >= self.context.secondary_above && !catalog.is_question(best.intent)
+                });
+                let asks = |best: &&Candidate| {
+                    clause.asks && !other && catalog.is_question(best.intent) && best.score >= 0.1
                 };
+                let guess = || best.iter().find(asks);
                 if let Some(best) = sure.or_else(guess) {
                     found.push((best.intent, Some(at)));
                 }

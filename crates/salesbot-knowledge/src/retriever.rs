@@ -34,6 +34,8 @@ pub struct Retriever {
     /// Stems of every keyword phrase of two words or more, per section.
     phrases: Vec<Vec<Vec<String>>>,
     stop: HashSet<String>,
+    /// Stems of each section, for coverage.
+    own: Vec<HashSet<String>>,
 }
 
 /// What to look for.
@@ -72,7 +74,8 @@ impl Retriever {
                 .map(|section| vec![join(&section.keywords), make(&section.facts), join(&section.questions)])
                 .collect()
         };
-        let words = Index::build(&fields(&stems), &FIELDS);
+        let word_fields = fields(&stems);
+        let words = Index::build(&word_fields, &FIELDS);
         let letters = Index::build(&fields(&pieces), &FIELDS);
         let phrases = knowledge
             .sections
@@ -87,7 +90,8 @@ impl Retriever {
             })
             .collect();
         let stop = stop_words.iter().map(|word| stem(word)).collect();
-        Self { knowledge, words, letters, phrases, stop }
+        let own = word_fields.iter().map(|fields| fields.iter().flatten().cloned().collect()).collect();
+        Self { knowledge, words, letters, phrases, stop, own }
     }
 
     /// The best `limit` sections, best first. Sensitive sections never come back.
@@ -145,14 +149,7 @@ impl Retriever {
 
     fn passage(&self, at: usize, score: f32, word: f32, letter: f32, asked: &[String]) -> Passage<'_> {
         let section = &self.knowledge.sections[at];
-        let own: HashSet<String> = section
-            .keywords
-            .iter()
-            .chain(&section.questions)
-            .map(String::as_str)
-            .chain([section.facts.as_str()])
-            .flat_map(stems)
-            .collect();
+        let own = &self.own[at];
         let weight = |term: &String| self.words.idf(term).unwrap_or(self.words.highest_idf());
         let total: f32 = asked.iter().map(weight).sum();
         let matched: Vec<String> = asked.iter().filter(|term| own.contains(*term)).cloned().collect();

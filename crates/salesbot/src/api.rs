@@ -46,7 +46,7 @@ pub fn process(engine: &Engine, door: &Door, body: &Value, call: &Call<'_>) -> R
     let outcome = engine.turn(&state, &request.message, now);
     let measured = Measured { total_ms: (call.measured)() - started };
     let mut after = outcome.state.clone();
-    after.parent = request.snapshot.as_ref().map(fingerprint);
+    after.parent = request.snapshot.as_ref().map(|_| hex(&Sha256::digest(&request.snapshot_text)[..8]));
     Ok(response::render(
         engine,
         door,
@@ -78,7 +78,7 @@ fn restore(
 ) -> Result<(DialogueState, Notes), Problem> {
     let mut notes = Notes::default();
     if let Some(given) = &request.snapshot {
-        let size = given.to_string().len();
+        let size = request.snapshot_text.len();
         if size > door.max_snapshot_bytes {
             let detail = format!("{size} bytes, at most {} are accepted", door.max_snapshot_bytes);
             return Err(Problem::field(Code::PayloadTooLarge, "/snapshot", detail));
@@ -152,11 +152,6 @@ fn unknown_flow(pointer: &str, flow: &str, engine: &Engine) -> Problem {
         pointer,
         format!("there is no flow `{shown}`; available: {}", known.join(", ")),
     )
-}
-
-/// Names a snapshot for the `parent` of the next one.
-fn fingerprint(snapshot: &Value) -> String {
-    hex(&Sha256::digest(snapshot.to_string())[..8])
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -28,6 +28,8 @@ impl Trace {
 pub struct Request {
     pub message: String,
     pub snapshot: Option<Value>,
+    /// The snapshot as text, once: for its size and for the `parent` of the next one.
+    pub snapshot_text: String,
     pub flow_name: Option<String>,
     pub config_name: String,
     /// Another configuration was asked for than the one there is.
@@ -61,9 +63,11 @@ impl Request {
         };
         let options = object(fields, "options")?;
         let config_name = name(fields, "config_name")?.unwrap_or_else(|| "default".to_owned());
+        let snapshot = snapshot(fields)?;
         Ok(Self {
             message: message(fields, door)?,
-            snapshot: snapshot(fields)?,
+            snapshot_text: snapshot.as_ref().map(Value::to_string).unwrap_or_default(),
+            snapshot,
             flow_name: name(fields, "flow_name")?,
             config_fallback: config_name != "default",
             config_name: "default".to_owned(),
