@@ -146,3 +146,21 @@ fn round_trip(stream: &mut TcpStream, request: &str) -> Value {
         }
     }
 }
+
+/// 3 MB of Cyrillic YAML to a tree with places.
+#[divan::bench]
+fn yaml_3_mb(bencher: Bencher<'_, '_>) {
+    let content = salesbot::content::Content::open(None).expect("the embedded content");
+    let sources = content.sources().knowledge.files;
+    let mut text = "sections:\n".to_owned();
+    while text.len() < 3_000_000 {
+        for file in &sources {
+            text.push_str(file.text.trim_start_matches("sections:\n"));
+        }
+    }
+    let file = salesbot_yaml::SourceFile::new("large.yaml", text);
+    bencher.bench_local(|| {
+        let mut diagnostics = salesbot_yaml::Diagnostics::default();
+        salesbot_yaml::parse(&file, &mut diagnostics)
+    });
+}
