@@ -76,6 +76,8 @@ pub struct State {
     pub file: String,
     pub line: usize,
     pub phase: Option<String>,
+    /// What `spin_phase` shows where it differs from the phase's key.
+    pub phase_label: Option<String>,
     pub required: Vec<String>,
     pub optional: Vec<String>,
     /// Slots set to true on entering; cleared when the phase is left backwards.
@@ -132,6 +134,13 @@ pub enum Origin {
     DataComplete,
     Any,
     Engine,
+}
+
+impl State {
+    /// The phase as shown to the outside.
+    pub fn shown_phase(&self) -> Option<&str> {
+        self.phase_label.as_deref().or(self.phase.as_deref())
+    }
 }
 
 impl Flow {

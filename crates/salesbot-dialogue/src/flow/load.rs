@@ -4,6 +4,10 @@
 //! merge by intent, all other keys replace; `null` removes an inherited row. All problems of all files are
 //! reported together.
 
+mod lint;
+mod names;
+mod priorities;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use salesbot_yaml::{Diagnostics, Fields, Node, Place, SourceFile, entries, items, parse, strings};
@@ -11,6 +15,8 @@ use salesbot_yaml::{Diagnostics, Fields, Node, Place, SourceFile, entries, items
 use super::{Catalog, Chain, Flow, Goal, Kind, Origin, RankRule, State, StateId};
 use crate::condition::{self, Condition, Scope};
 use crate::{IntentCatalog, IntentId};
+use lint::lint;
+use names::{Names, read_chain};
 
 /// The files of `content/flows/`.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +50,7 @@ struct Raw<'a> {
 
 type Rows<'a> = BTreeMap<String, Option<(&'a Node, &'a SourceFile)>>;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "kind",
     "goal",
     "phase",
@@ -61,6 +67,7 @@ const KEYS: [&str; 17] = [
     "final",
     "price_default",
     "unclear_default",
+    "phase_label",
     "note",
 ];
 
@@ -288,129 +295,6 @@ impl<'a> Loader<'a> {
                 into.insert(name, value.map(|value| (value, file)));
             }
         }
-    }
-
-    fn read_profiles(
-        &self,
-        base: &[(&SourceFile, Node)],
-        slots: &BTreeSet<String>,
-        diagnostics: &mut Diagnostics,
-    ) -> BTreeMap<String, Vec<RankRule>> {
-        let mut profiles = BTreeMap::new();
-        for (file, root) in base {
-            let Some(list) = root.get("priorities") else { continue };
-            for (key, node) in entries(list, file, diagnostics) {
-                let rules = self.read_priorities(node, &profiles, slots, file, diagnostics);
-                profiles.insert(key.text().unwrap_or_default().to_owned(), rules);
-            }
-        }
-        profiles
-    }
-
-    fn read_priorities(
-        &self,
-        node: &Node,
-        profiles: &BTreeMap<String, Vec<RankRule>>,
-        slots: &BTreeSet<String>,
-        file: &SourceFile,
-        diagnostics: &mut Diagnostics,
-    ) -> Vec<RankRule> {
-        if let Some(list) = node.list() {
-            return list.iter().filter_map(|row| self.rank_rule(row, slots, file, diagnostics)).collect();
-        }
-        if let Some(name) = node.text() {
-            return self.profile(name, node, profiles, file, diagnostics);
-        }
-        let Some(parent) = node.get("extends") else {
-            diagnostics.error(
-                file,
-                node.place,
-                "E17",
-                "priorities need a list, a profile name, or `extends`",
-            );
-            return Vec::new();
-        };
-        let mut rules = self.profile(parent.text().unwrap_or_default(), parent, profiles, file, diagnostics);
-        for row in node.get("overrides").map(items).unwrap_or_default() {
-            let name = row.get("name").and_then(Node::text).unwrap_or_default();
-            let rank = row.get("rank").and_then(Node::text).and_then(|text| text.parse().ok());
-            match (rules.iter_mut().find(|rule| rule.name == name), rank) {
-                (Some(rule), Some(rank)) => rule.rank = rank,
-                _ => {
-                    diagnostics.error(
-                        file,
-                        row.place,
-                        "E18",
-                        "an override is `{name: <known row>, rank: <number>}`",
-                    );
-                }
-            }
-        }
-        rules
-    }
-
-    fn profile(
-        &self,
-        name: &str,
-        node: &Node,
-        profiles: &BTreeMap<String, Vec<RankRule>>,
-        file: &SourceFile,
-        diagnostics: &mut Diagnostics,
-    ) -> Vec<RankRule> {
-        profiles.get(name).cloned().unwrap_or_else(|| {
-            diagnostics
-                .error(file, node.place, "E03", format!("unknown priorities profile `{name}`"))
-                .suggest(name, profiles.keys().map(String::as_str));
-            Vec::new()
-        })
-    }
-
-    fn rank_rule(
-        &self,
-        row: &Node,
-        slots: &BTreeSet<String>,
-        file: &SourceFile,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<RankRule> {
-        let mut fields = Fields::of(row, file, diagnostics)?;
-        let name: String = fields.required("name")?;
-        let rank = fields.required("rank")?;
-        let kind = fields.node("kind");
-        let from = fields.node("from");
-        let intents = fields.node("intents");
-        let group = fields.node("group");
-        let question = fields.or("question", false);
-        let progress = fields.or("progress", false);
-        let action = fields.optional("action");
-        let when = fields.node("when");
-        let flag: Option<String> = fields.optional("flag");
-        fields.finish();
-        let kind =
-            one_of(kind, &[("action", Kind::Action), ("transition", Kind::Transition)], file, diagnostics);
-        let origins = [
-            ("state_rule", Origin::StateRule),
-            ("intent_transition", Origin::IntentTransition),
-            ("data_complete", Origin::DataComplete),
-            ("any", Origin::Any),
-        ];
-        let from = one_of(from, &origins, file, diagnostics);
-        let mut members = intents.map(|node| self.intent_list(node, file, diagnostics));
-        if let Some(node) = group {
-            let name = node.text().unwrap_or_default();
-            match self.groups.get(name) {
-                Some(group) => members.get_or_insert_default().extend(group),
-                None => {
-                    diagnostics.error(file, node.place, "E08", format!("unknown group `{name}`"));
-                }
-            }
-        }
-        if let Some(flag) = &flag
-            && !(self.known.flag)(flag)
-        {
-            diagnostics.error(file, row.place, "E08", format!("unknown flag `{flag}`"));
-        }
-        let when = when.and_then(|node| condition::read(node, &self.scope(slots), file, diagnostics));
-        Some(RankRule { name, rank, kind, from, intents: members, question, progress, action, when, flag })
     }
 }
 
@@ -694,6 +578,7 @@ impl<'a> FlowBuilder<'a> {
             goal: raw.keys.get("goal").and_then(|node| node.text()).unwrap_or_default().to_owned(),
             file: file.name.clone(),
             line: raw.place.line,
+            phase_label: raw.keys.get("phase_label").and_then(|node| node.text()).map(str::to_owned),
             phase,
             required,
             optional: list("optional", diagnostics),
@@ -717,163 +602,4 @@ fn merge<'a>(into: &mut Raw<'a>, own: &Raw<'a>) {
     into.keys.extend(own.keys.iter().map(|(key, node)| (*key, *node)));
     into.rules.extend(own.rules.iter().map(|(key, row)| (key.clone(), *row)));
     into.transitions.extend(own.transitions.iter().map(|(key, row)| (key.clone(), *row)));
-}
-
-/// Resolves `$next`, `$prev`, `$entry_state`, `$price_default`, `$unclear_default` and plain names.
-#[derive(Clone, Copy)]
-struct Names<'n, 'a> {
-    by_name: &'n BTreeMap<String, StateId>,
-    flow: &'n str,
-    entry: Option<&'n str>,
-    raw: Option<&'n Raw<'a>>,
-}
-
-impl Names<'_, '_> {
-    fn expand<'s>(&'s self, text: &'s str) -> &'s str {
-        let key = |key: &str| self.raw.and_then(|raw| raw.keys.get(key)).and_then(|node| node.text());
-        match text {
-            "$entry_state" => self.entry.unwrap_or(text),
-            "$next" => key("next").unwrap_or(text),
-            "$prev" => key("prev").unwrap_or(text),
-            "$price_default" => key("price_default").unwrap_or(text),
-            "$unclear_default" => key("unclear_default").unwrap_or(text),
-            _ => text,
-        }
-    }
-
-    fn state(&self, node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<StateId> {
-        let text = node.text().unwrap_or_default();
-        // `$next` that leads nowhere is the fault of the state's own `next`, said once and there.
-        let key = text
-            .strip_prefix('$')
-            .and_then(|key| self.raw.and_then(|raw| raw.keys.get(key).map(|node| (raw.file, node))));
-        match key {
-            Some((own, node)) if !node.text().unwrap_or_default().starts_with('$') => {
-                self.by_text(node.text().unwrap_or_default(), node.place, own.unwrap_or(file), diagnostics)
-            }
-            _ => self.by_text(text, node.place, file, diagnostics),
-        }
-    }
-
-    fn by_text(
-        &self,
-        text: &str,
-        place: Place,
-        file: &SourceFile,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<StateId> {
-        let mut name = self.expand(text);
-        name = self.expand(name);
-        if name.starts_with('$') {
-            diagnostics.error(file, place, "E05", format!("`{text}` has no value in this state"));
-            return None;
-        }
-        let found = self.by_name.get(name).copied();
-        if found.is_none() {
-            diagnostics
-                .error(file, place, "E06", format!("unknown state `{name}`"))
-                .label(format!("flow `{}` has no such state", self.flow))
-                .suggest(name, self.by_name.keys().map(String::as_str));
-        }
-        found
-    }
-
-    fn action(
-        &self,
-        node: &Node,
-        file: &SourceFile,
-        loader: &Loader<'_>,
-        diagnostics: &mut Diagnostics,
-    ) -> Option<String> {
-        let text = node.text().unwrap_or_default();
-        let name = self.expand(text);
-        if name.starts_with('$') {
-            diagnostics.error(file, node.place, "E05", format!("`{text}` has no value in this state"));
-            return None;
-        }
-        if !(loader.known.action)(name) {
-            diagnostics
-                .error(file, node.place, "E09", format!("action `{name}` has no reply recipe"))
-                .hint("declare it in replies/actions.yaml");
-            return None;
-        }
-        Some(name.to_owned())
-    }
-}
-
-fn read_chain<T>(
-    node: &Node,
-    key: &str,
-    scope: &Scope<'_>,
-    file: &SourceFile,
-    diagnostics: &mut Diagnostics,
-    value: &mut dyn FnMut(&Node, &mut Diagnostics) -> Option<T>,
-) -> Chain<T> {
-    let mut chain = Chain { cases: Vec::new(), default: None };
-    for item in items(node) {
-        if chain.default.is_some() {
-            diagnostics.error(
-                file,
-                item.place,
-                "E17",
-                "this entry stands after the default and can never be reached",
-            );
-        } else if let (Some(when), Some(then)) = (item.get("when"), item.get(key)) {
-            let condition = condition::read(when, scope, file, diagnostics);
-            let target = value(then, diagnostics);
-            if let (Some(condition), Some(target)) = (condition, target) {
-                chain.cases.push((condition, target));
-            }
-        } else {
-            chain.default = value(item, diagnostics);
-        }
-    }
-    chain
-}
-
-/// What a flow without mistakes in its names can still get wrong.
-fn lint(flow: &Flow, root: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) {
-    let targets = |state: &State| -> Vec<StateId> {
-        let chains = state.transitions.values().chain(&state.data_complete).chain(&state.any);
-        let mut found: Vec<_> =
-            chains.flat_map(|chain| chain.cases.iter().map(|(_, id)| *id).chain(chain.default)).collect();
-        found.extend(state.stall_exit);
-        found
-    };
-    let mut reached = BTreeSet::from([flow.start, flow.entry, flow.post_phases]);
-    reached.extend(flow.entry_points.values());
-    let mut open: Vec<_> = reached.iter().copied().collect();
-    while let Some(id) = open.pop() {
-        for target in targets(flow.state(id)) {
-            if reached.insert(target) {
-                open.push(target);
-            }
-        }
-    }
-    for (id, state) in flow.states() {
-        if !reached.contains(&id) {
-            diagnostics.warning(
-                file,
-                root.place,
-                "W01",
-                format!("state `{}` can never be reached", state.name),
-            );
-        }
-        let own_line = Place { line: state.line, column: 1, width: 1 };
-        let place = if state.file == file.name { own_line } else { root.place };
-        if !state.is_final && targets(state).iter().all(|target| *target == id) {
-            diagnostics.error(file, place, "E15", format!("state `{}` can never be left", state.name));
-        }
-        if !state.required.is_empty() && !state.is_final && state.data_complete.is_none() {
-            diagnostics.error(
-                file,
-                place,
-                "E15",
-                format!("state `{}` requires data but has no `data_complete` row", state.name),
-            );
-        }
-    }
-    if !flow.states().any(|(_, state)| state.is_final) {
-        diagnostics.error(file, root.place, "E15", format!("flow `{}` has no final state", flow.name));
-    }
 }

@@ -61,7 +61,7 @@ pub(super) fn render(
     put("action", json!(decision.action));
     put("state", json!(next.name));
     put("is_final", json!(decision.is_final));
-    put("spin_phase", json!(next.phase));
+    put("spin_phase", json!(next.shown_phase()));
     put("visited_states", json!(visited));
     put("initial_state", json!(before.state));
     put("fallback_used", json!(decision.fallback_tier.is_some()));
@@ -222,7 +222,7 @@ fn compact(
 
 fn phase<'e>(engine: &'e Engine, state: &DialogueState) -> Option<&'e str> {
     let flow = engine.catalog.flow(&state.flow)?;
-    flow.state(flow.id(&state.state)?).phase.as_deref()
+    flow.state(flow.id(&state.state)?).shown_phase()
 }
 
 fn full(

@@ -1,0 +1,242 @@
+//! The facts of a reply: what was asked, what fits a trouble, a price or an objection.
+
+use super::*;
+
+impl Planner<'_> {
+    pub(super) fn answers(&self, recipe: &Recipe, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let before = plan.answers.len();
+        match recipe.answer {
+            AnswerPart::None => {}
+            AnswerPart::Asked | AnswerPart::AskedIfSure => {
+                self.asked(recipe.answer == AnswerPart::AskedIfSure, plan, looked_up);
+                if recipe.family == "price" && !plan.answers.is_empty() && self.room.lists {
+                    self.fit(plan, looked_up);
+                }
+            }
+            AnswerPart::Pain => self.pain(plan, looked_up),
+            AnswerPart::Objection => self.objection(plan, looked_up),
+        }
+        let unanswered =
+            plan.answers.len() == before && recipe.answer == AnswerPart::Asked && self.understanding.asks;
+        if unanswered {
+            let contact_known =
+                self.memory.contact().valid || self.memory.said.contact_refused || self.next.is_final;
+            let bank = if contact_known { "no_answer" } else { "no_answer_contact" };
+            plan.message = self.pick_ack(bank);
+            if !contact_known && let Some(line) = &plan.message {
+                plan.question = Some(contact_question(&line.id));
+            }
+        }
+        if self.understanding.asks
+            && recipe.answer == AnswerPart::None
+            && self.catalog.intents.is(self.understanding.intent, "unclear")
+        {
+            // Not understood, but it asks: an honest word beats a question of ours.
+            self.asked(false, plan, looked_up);
+            if plan.answers.is_empty() && !recipe.menu {
+                plan.message = self.pick_ack("no_answer");
+            }
+        }
+        // Questions in passing are answered whatever the action says.
+        if recipe.answer == AnswerPart::None
+            && !self.understanding.questions.is_empty()
+            && !recipe.menu
+            && recipe.family != "handover"
+        {
+            self.asked(false, plan, looked_up);
+        }
+        let from_phase = self
+            .turn
+            .flow
+            .id(&self.turn.state.state)
+            .is_some_and(|id| self.turn.flow.state(id).phase.is_some());
+        let wishes =
+            ["pain_point", "desired_outcome"].iter().any(|slot| self.understanding.slot(slot).is_some());
+        let presents = self.next.name == "presentation"
+            && (self.turn.state.state != "presentation" && from_phase || wishes);
+        if presents && plan.answers.is_empty() && recipe.answer == AnswerPart::None {
+            self.pain(plan, looked_up);
+            if !plan.answers.is_empty() {
+                plan.lead = self.pick_message("presentation_lead").map(|picked| picked.line);
+            }
+        }
+    }
+
+    /// One answer per question, in the client's order.
+    fn asked(&self, sure: bool, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let intents = &self.catalog.intents;
+        let mut asked: Vec<(String, Option<salesbot_dialogue::IntentId>)> = self
+            .understanding
+            .questions
+            .iter()
+            .map(|question| (question.text.clone(), Some(question.intent)))
+            .collect();
+        let unasked = asked.is_empty() && !self.understanding.asks;
+        if asked.is_empty() && (self.understanding.asks || sure && self.understanding.slots.is_empty()) {
+            // The topic of a message that asks nothing: the best question it could be.
+            let topic = self
+                .understanding
+                .candidates
+                .iter()
+                .find(|other| unasked && intents.is_question(other.intent));
+            asked.push((self.turn.message.to_owned(), topic.map(|other| other.intent)));
+        }
+        for (clause, intent) in asked {
+            let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
+            let label = intent.map(|id| intents.get(id).label.as_str());
+            let cited: &[String] = if self.understanding.repeated { &[] } else { &self.memory.said.sections };
+            let worded = self.writer.categories.reword(&match label {
+                Some(label) if clause.split_whitespace().count() < 4 => format!("{clause} {label}"),
+                _ => clause,
+            });
+            let lead = intent.and_then(|id| self.writer.categories.lead(id, intents)).map(str::to_owned);
+            let wants_price =
+                self.writer.categories.wants_price(&worded) || intent.is_some_and(|id| intents.is_price(id));
+            let lists = self.room.lists && plan.answers.is_empty();
+            let room = Room {
+                lists,
+                prefers_lists: intent.is_some_and(|id| intents.is_price(id)),
+                wants_price,
+                ..self.room
+            };
+            let query = Query { text: worded.clone(), categories, cited: cited.to_vec(), lead, wants_price };
+            let mut passages = look_up(self.retriever, query.clone());
+            let mut found = answer(self.retriever, &worded, &passages, room);
+            if let (None, Some(label)) = (&found, label)
+                && self.understanding.confidence >= SURE
+            {
+                // The words around the question drowned it: its subject alone is looked up.
+                passages = look_up(self.retriever, Query { text: label.to_owned(), ..query });
+                found = answer(self.retriever, label, &passages, room);
+            }
+            note(&passages, looked_up);
+            let enough = !unasked || passages.first().is_some_and(|best| best.coverage >= TOPIC_COVERAGE);
+            if let Some(found) = found.filter(|_| enough)
+                && !plan.answers.iter().any(|known| known.section == found.section)
+            {
+                plan.answers.push(found);
+            }
+        }
+    }
+
+    /// Facts that fit the trouble the client named, and the wish.
+    fn pain(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let memory = self.memory;
+        let trouble =
+            memory.text("pain_category").and_then(|pain| self.writer.categories.pains.get(pain)).cloned();
+        let wish = memory.text("desired_outcome").or(memory.text("pain_point")).map(str::to_owned);
+        let categories = ["features", "inventory", "analytics", "employees"].map(str::to_owned).to_vec();
+        for text in
+            [trouble.or_else(|| memory.text("pain_point").map(str::to_owned)), wish].into_iter().flatten()
+        {
+            let query = Query {
+                text: text.clone(),
+                categories: categories.clone(),
+                cited: memory.said.sections.clone(),
+                ..Query::default()
+            };
+            let passages = look_up(self.retriever, query);
+            note(&passages, looked_up);
+            let fresh = |passage: &&Passage<'_>| {
+                passage.coverage >= 0.3
+                    && !plan.answers.iter().any(|known| known.section == passage.section.id)
+            };
+            let Some(best) = passages.iter().find(fresh) else { continue };
+            if let Some(sentence) = best.section.sentences.iter().find(|sentence| sentence.items.is_empty()) {
+                plan.answers.push(Answer {
+                    asked: text,
+                    section: best.section.id.clone(),
+                    sentences: vec![sentence.clone()],
+                });
+            }
+        }
+    }
+
+    /// Beside a first price: the tariff that fits what is known of the client.
+    fn fit(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let categories = &self.writer.categories;
+        for (slot, template) in &categories.fits {
+            // One shop needs no advice on how many shops a tariff holds.
+            if self.memory.number(slot).is_none_or(|number| number < 2) {
+                continue;
+            }
+            let Some(text) = fill(template, &|hole| self.value(hole)) else { continue };
+            let passages = look_up(
+                self.retriever,
+                Query { text, categories: vec!["pricing".to_owned()], ..Query::default() },
+            );
+            note(&passages, looked_up);
+            let said = |id: &String| {
+                self.memory.said.sections.contains(id)
+                    || plan.answers.iter().any(|known| known.section == *id)
+            };
+            if let Some(best) =
+                passages.first().filter(|best| best.coverage >= 0.9 && !said(&best.section.id))
+                && let Some(sentence) = best.section.sentences.first()
+            {
+                plan.answers.push(Answer {
+                    asked: template.clone(),
+                    section: best.section.id.clone(),
+                    sentences: vec![sentence.clone()],
+                });
+            }
+        }
+    }
+
+    /// Agreement, one fact, one light question; the second attempt comes from another side.
+    fn objection(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let Some((family, attempt)) = self.decision.objection else { return };
+        let Some(bank) = self.writer.banks.objections.get(family) else { return };
+        let intent = self.catalog.intents.name(self.understanding.intent);
+        let special = self.writer.banks.special.get(intent);
+        let (id, agree) = match special {
+            Some(texts) => (format!("objection.{intent}"), texts),
+            None => (format!("objection.{family}.agree"), &bank.agree),
+        };
+        plan.agree = self.pick(&id, agree).map(|picked| picked.line);
+        if attempt <= 1 {
+            if let Some(query) = &bank.query {
+                let query = Query {
+                    text: query.clone(),
+                    cited: self.memory.said.sections.clone(),
+                    ..Query::default()
+                };
+                let passages = look_up(self.retriever, query.clone());
+                note(&passages, looked_up);
+                if let Some(passage) = passages.first()
+                    && let Some(sentence) =
+                        passage.section.sentences.iter().find(|sentence| sentence.items.is_empty())
+                {
+                    plan.answers.push(Answer {
+                        asked: query.text,
+                        section: passage.section.id.clone(),
+                        sentences: vec![sentence.clone()],
+                    });
+                }
+            }
+            // A question of the client's is answered instead of asked back.
+            if !self.understanding.questions.is_empty() {
+                self.asked(false, plan, looked_up);
+                return;
+            }
+        }
+        let (id, texts) = if attempt <= 1 { ("ask", &bank.ask) } else { ("second", &bank.second) };
+        if let Some(picked) = self.pick(&format!("objection.{family}.{id}"), texts) {
+            if let Some(kind) = &picked.asks {
+                plan.question = Some(PlannedQuestion {
+                    slot: None,
+                    kind: kind.clone(),
+                    line: Some(picked.line.clone()),
+                    text_id: picked.line.id,
+                });
+            } else {
+                plan.message = Some(picked.line);
+            }
+        }
+    }
+}
+
+fn note(passages: &[Passage<'_>], looked_up: &mut LookedUp) {
+    looked_up
+        .extend(passages.iter().map(|passage| (passage.section.id.clone(), passage.score, passage.coverage)));
+}
