@@ -22,6 +22,9 @@ use slots::Slots;
 use text::{Clause, Lexicon, Text};
 use tone::ToneReader;
 
+/// A refusal so sure outweighs the reading of its words as a short answer.
+const SURE_REFUSAL: f32 = 0.75;
+
 /// Files of `content/nlu/`, the intents excepted (the dialogue crate reads them).
 #[derive(Clone, Debug)]
 pub struct NluSources {
@@ -270,15 +273,23 @@ impl Nlu {
             salesbot_dialogue::policy::MEANINGFUL.contains(&fill.slot.as_str())
         };
         let filled: Vec<&str> = slots.iter().filter(fact).map(|fill| fill.slot.as_str()).collect();
+        // "нет, не надо" to an open question is no answer to it but a refusal.
+        let refuses = catalog.is(reading.intent, "rejection")
+            && reading.confidence >= SURE_REFUSAL
+            && text.word_count() > 1
+            && state.asked.as_ref().is_some_and(|asked| asked.kind == "open");
         if let Some(polarity) = polarity
             && filled.is_empty()
             && !state.turns.is_empty()
+            && !refuses
             && let Some((intent, why)) = self.context.short_answer(polarity, state, turn.flow)
         {
             reading.set(catalog, intent, 0.85, &why);
             return;
         }
-        let phase = turn.flow.id(&state.state).and_then(|id| turn.flow.state(id).phase.clone());
+        // In an objection the phase is the one the talk returns to.
+        let name = state.counters.return_state.as_ref().unwrap_or(&state.state);
+        let phase = turn.flow.id(name).and_then(|id| turn.flow.state(id).phase.clone());
         let phase = phase.or_else(|| (state.state == "greeting").then(|| "situation".to_owned()));
         let name = catalog.name(reading.intent);
         if filled.contains(&"contact_info") && self.context.yields_to_data(name) {
@@ -295,7 +306,12 @@ impl Nlu {
         let describes = !text.asks
             && catalog.in_group(reading.intent, "business_scenarios")
             && filled.contains(&"business_type");
+        // Nothing was said before that these facts could correct: "у меня 5 магазинов" tells it first.
+        let first_told = catalog.is(reading.intent, "correct_info")
+            && reading.method == Method::Linear
+            && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
         let yields = (self.context.yields_to_data(name) && !text.asks)
+            || first_told
             || describes
             || told
             || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
@@ -338,6 +354,8 @@ impl Nlu {
                 ]
                 .contains(&catalog.name(id))
         };
+        // "Смена не закрывается. Что делать?" asks about the trouble, not about features.
+        let in_trouble = catalog.in_category(reading.intent, "technical_problem");
         if text.clauses.len() > 1 {
             for (at, clause) in text.clauses.iter().enumerate() {
                 let best =
@@ -360,7 +378,7 @@ impl Nlu {
                 let asks = |best: &&Candidate| {
                     clause.asks && !other && catalog.is_question(best.intent) && best.score >= 0.1
                 };
-                let guess = || best.iter().find(asks);
+                let guess = || best.iter().find(asks).filter(|_| !in_trouble);
                 if let Some(best) = sure.or_else(guess) {
                     found.push((best.intent, Some(at)));
                 }

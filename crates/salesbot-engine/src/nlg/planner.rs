@@ -137,6 +137,10 @@ impl<'a> Planner<'a> {
             plan.ack = self.pick_ack("identity");
             return;
         }
+        if self.understanding.slot("_short_phone").is_some() {
+            plan.ack = self.pick_ack("short_phone");
+            return;
+        }
         let tone = &self.understanding.tone;
         let leaves = recipe.family == "exit";
         if self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true) {
@@ -218,6 +222,9 @@ impl<'a> Planner<'a> {
 
     fn messages(&self, recipe: &Recipe, learned: Option<Line>, asks_next: bool, plan: &mut ReplyPlan) {
         if plan.message.is_some() {
+            return;
+        }
+        if self.understanding.slot("_short_phone").is_some() {
             return;
         }
         if recipe.repeat {
@@ -340,7 +347,8 @@ impl<'a> Planner<'a> {
         let manners =
             self.catalog.intents.is(self.understanding.intent, "gratitude") && self.memory.said.greeted;
         let asks_contact = recipe.question == QuestionPart::Contact;
-        if !asks_contact && (over || annoyed || manners) {
+        let wants_number = self.understanding.slot("_short_phone").is_some();
+        if wants_number || !asks_contact && (over || annoyed || manners) {
             return None;
         }
         match recipe.question {
@@ -448,8 +456,8 @@ impl<'a> Planner<'a> {
         let fits_mood = |phrase: &Phrase| {
             phrase.tone.is_none_or(|wanted| wanted == tone.tone) && (!phrase.informal || tone.informal)
         };
-        let no_second_question =
-            |phrase: &Phrase| phrase.asks.as_deref() != Some("contact") || !self.memory.contact().valid;
+        let settled = self.memory.contact().valid || self.memory.said.contact_refused;
+        let no_second_question = |phrase: &Phrase| phrase.asks.as_deref() != Some("contact") || !settled;
         let mut fitting: Vec<(usize, String, &Phrase)> = texts
             .iter()
             .enumerate()

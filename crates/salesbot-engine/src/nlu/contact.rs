@@ -18,6 +18,7 @@ pub struct Found {
 pub struct Contacts {
     phone: Regex,
     foreign: Regex,
+    short: Regex,
     email: Regex,
     twelve: Regex,
 }
@@ -28,6 +29,7 @@ impl Default for Contacts {
         let compile = |source: &str| Regex::new(source).expect("a constant pattern, covered by tests");
         Self {
             phone: compile(&format!(r"(?:(?:\+?{gap}7|8){gap})?[34789](?:{gap}\d){{9}}")),
+            short: compile(&format!(r"(?:\+\s?7|8{gap}7[047])(?:{gap}\d){{6,9}}")),
             foreign: compile(r"\+(?:[1-689])(?:[\s().-]{0,2}\d){7,13}"),
             email: compile(r"(?i)[a-z0-9._%+-]{1,64}@(?:[a-z0-9-]+\.)+[a-z]{2,24}"),
             twelve: compile(r"\d{12}"),
@@ -46,7 +48,11 @@ impl Contacts {
             let touches_digit = [before, after].into_iter().flatten().any(|c| c.is_ascii_digit());
             let digits: String = hit.as_str().chars().filter(char::is_ascii_digit).collect();
             let national = &digits[digits.len().saturating_sub(10)..];
-            if touches_digit || !plausible(national) || is_money(&raw[hit.end()..]) {
+            // "+7 705 111 22 3" lacks a digit: its nine are no number of ten that begins with 7.
+            let cut = hit.as_str().chars().filter(char::is_ascii_digit).count() == 10
+                && (raw[..hit.start()].trim_end().ends_with('+')
+                    || ["870", "874"].iter().any(|trunk| digits.starts_with(trunk)));
+            if touches_digit || cut || !plausible(national) || is_money(&raw[hit.end()..]) {
                 from = raw[hit.start()..]
                     .char_indices()
                     .nth(1)
@@ -64,6 +70,18 @@ impl Contacts {
         }
         found.sort_by_key(|phone| phone.start);
         found
+    }
+
+    /// A phone begun with its country or trunk digit that lacks one to three digits.
+    pub fn has_short_phone(&self, raw: &str) -> bool {
+        self.phones(raw).is_empty()
+            && self.short.find_iter(raw).any(|hit| {
+                let digits = hit.as_str().chars().filter(char::is_ascii_digit).count();
+                let before = raw[..hit.start()].chars().next_back();
+                let after = raw[hit.end()..].chars().next();
+                let touches_digit = [before, after].into_iter().flatten().any(|c| c.is_ascii_digit());
+                (8..=10).contains(&digits) && !touches_digit && !is_money(&raw[hit.end()..])
+            })
     }
 
     pub fn emails(&self, raw: &str) -> Vec<Found> {
@@ -142,6 +160,27 @@ mod tests {
         ] {
             let found: Vec<_> = contacts.phones(text).into_iter().map(|phone| phone.value).collect();
             assert_eq!(found, [want], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phone_that_lacks_a_digit_is_short_and_no_other_phone() {
+        let contacts = Contacts::default();
+        for text in
+            ["+7(705)111-22-3", "+7 705 111 22 3", "8 705 111 22 3", "мой 870511122", "8 747 111 22 3"]
+        {
+            assert_eq!(contacts.phones(text), [], "{text}");
+            assert!(contacts.has_short_phone(text), "{text}");
+        }
+        for text in [
+            "+7 705 111 22 33",
+            "870412300123",
+            "8 700 000 тг",
+            "8 человек, 70 товаров",
+            "8 747",
+            "7051112233",
+        ] {
+            assert!(!contacts.has_short_phone(text), "{text}");
         }
     }
 

@@ -72,6 +72,7 @@ enum Kind {
         asked_open: bool,
     },
     Contact,
+    ShortPhone,
     StateNumber {
         business: bool,
     },
@@ -257,6 +258,9 @@ impl Slots {
                 self.name(&text.raw, asked && *asked_open && plain_answer).map(|name| (json!(name), name))
             }
             Kind::Contact => self.read_contact(text, found),
+            Kind::ShortPhone => {
+                self.contacts.has_short_phone(&text.raw).then(|| (json!(true), text.raw.clone()))
+            }
             Kind::StateNumber { business } => {
                 let (number, is_business) = self.contacts.state_number(&text.raw)?;
                 (is_business == *business).then(|| (json!(number), number))
@@ -391,12 +395,24 @@ fn read_slot(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> O
         "flag" => Kind::Flag { read: joined(read, file, diagnostics), asked_yes },
         "name" => Kind::Name { asked_open },
         "contact" => Kind::Contact,
+        "short_phone" => Kind::ShortPhone,
         "iin" => Kind::StateNumber { business: false },
         "bin" => Kind::StateNumber { business: true },
         "none" => Kind::None,
         other => {
-            let known =
-                ["number", "choice", "clause", "money", "flag", "name", "contact", "iin", "bin", "none"];
+            let known = [
+                "number",
+                "choice",
+                "clause",
+                "money",
+                "flag",
+                "name",
+                "contact",
+                "short_phone",
+                "iin",
+                "bin",
+                "none",
+            ];
             diagnostics
                 .error(file, place, "E18", format!("unknown slot type `{other}`"))
                 .suggest(other, known);

@@ -170,8 +170,7 @@ impl Planner<'_> {
                 self.memory.said.sections.contains(id)
                     || plan.answers.iter().any(|known| known.section == *id)
             };
-            if let Some(best) =
-                passages.first().filter(|best| best.coverage >= 0.9 && !said(&best.section.id))
+            if let Some(best) = passages.iter().find(|best| best.coverage >= 0.9 && !said(&best.section.id))
                 && let Some(sentence) = best.section.sentences.first()
             {
                 plan.answers.push(Answer {
