@@ -165,6 +165,7 @@ fn observe(
     for fill in &understanding.slots {
         memory.fill(&fill.slot, &fill.value);
     }
+    memory.said.contact_refused |= understanding.slot("_refuses_contact").is_some();
     if intents.is(understanding.intent, "objection_competitor") {
         memory.slots.insert("competitor_mentioned".to_owned(), true.into());
     }

@@ -141,6 +141,10 @@ impl<'a> Planner<'a> {
             plan.ack = self.pick_ack("short_phone");
             return;
         }
+        if self.understanding.slot("_refuses_contact").is_some() && plan.answers.is_empty() {
+            plan.ack = self.pick_ack("contact_refused");
+            return;
+        }
         let tone = &self.understanding.tone;
         let leaves = recipe.family == "exit";
         if self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true) {
