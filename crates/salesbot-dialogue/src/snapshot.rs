@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::state::{Asked, DialogueState, Exchange, VERSION, keep_last, percent};
+use crate::state::{Asked, Counters, DialogueState, Exchange, VERSION, keep_last, percent};
 use crate::{Catalog, Contact};
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub fn restore(
         _ => return Err(SnapshotError::TooNew { found: version.to_owned() }),
     };
     VERSION.clone_into(&mut state.version);
+    bound(&mut state);
     check_contact(&state)?;
     let flow =
         catalog.flow(&state.flow).ok_or_else(|| SnapshotError::UnknownFlow { flow: state.flow.clone() })?;
@@ -112,6 +113,35 @@ fn without_nulls(value: &Value) -> Value {
 
 fn wrong(pointer: &str, reason: impl Into<String>) -> SnapshotError {
     SnapshotError::Field { pointer: pointer.to_owned(), reason: reason.into() }
+}
+
+/// Numbers no talk reaches are cut to the largest one it may: a count never overflows in the turn.
+fn bound(state: &mut DialogueState) {
+    const MOST: u32 = 1_000_000;
+    const LAST_SECOND: i64 = 253_402_300_799; // the end of the year 9999
+    state.revision = state.revision.min(1 << 53);
+    state.lead.score = state.lead.score.clamp(0, 100_000);
+    let counters = &mut state.counters;
+    counters.guard.active_seconds = counters.guard.active_seconds.clamp(0, LAST_SECOND);
+    counters.guard.last_at = counters.guard.last_at.clamp(0, LAST_SECOND);
+    let Counters {
+        turn, turns_in_state, intents, objections, gobacks, guard, fallbacks, tier_2_streak, ..
+    } = counters;
+    let single = [
+        turn,
+        turns_in_state,
+        gobacks,
+        fallbacks,
+        tier_2_streak,
+        &mut guard.last_progress_turn,
+        &mut objections.consecutive,
+        &mut objections.total,
+    ];
+    let said = [&mut state.said.apologised, &mut state.said.ctas];
+    let many = intents.values_mut().chain(objections.families.values_mut());
+    for count in single.into_iter().chain(said).chain(many) {
+        *count = (*count).min(MOST);
+    }
 }
 
 /// `contact_info` is read by rules, so its shape is checked once, here.

@@ -55,3 +55,28 @@ fn unknown_keys_survive_a_turn() {
     assert_eq!(body["snapshot"]["crm_deal"], json!({"id": 7}));
     assert!(loaded().engine.catalog.flow("spin_selling").is_some());
 }
+
+#[test]
+fn numbers_no_talk_reaches_do_not_break_a_turn() {
+    let most = u32::MAX;
+    for (block, value) in [
+        ("lead", json!({"score": i64::MAX})),
+        ("lead", json!({"score": i64::MIN})),
+        ("revision", json!(u64::MAX)),
+        ("counters", json!({"turn": most, "turns_in_state": most, "gobacks": most, "fallbacks": most})),
+        (
+            "counters",
+            json!({"intents": {"price_question": most}, "objections": {"consecutive": most, "total": most}}),
+        ),
+        ("counters", json!({"guard": {"last_at": i64::MIN, "active_seconds": i64::MAX}})),
+        ("counters", json!({"guard": {"last_at": i64::MAX, "last_progress_turn": most}})),
+        ("said", json!({"ctas": most, "apologised": most})),
+    ] {
+        for message in ["сколько стоит?", "дорого", "вернёмся к ценам"] {
+            let mut snapshot = json!({"version": "2.0"});
+            snapshot[block] = value.clone();
+            let body = turn(&json!({"message": message, "snapshot": snapshot})).expect("a turn");
+            assert!(!body["response"].as_str().unwrap_or_default().is_empty(), "{block} {value}");
+        }
+    }
+}
