@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use salesbot_yaml::{Diagnostics, Node, SourceFile};
 
 use crate::policy::View;
+use crate::window::{Level, Trend};
 use crate::{IntentCatalog, IntentId, Tone};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +74,8 @@ pub struct Scope<'a> {
     /// Conditions of `_base/conditions.yaml`, already resolved.
     pub shared: &'a BTreeMap<String, Condition>,
     pub slots: &'a BTreeSet<String>,
+    /// Takes the names of shared conditions that are used.
+    pub used: &'a std::cell::RefCell<BTreeSet<String>>,
 }
 
 /// Reads a `when`. `None` means wrong and reported (E07).
@@ -165,9 +168,11 @@ fn named(
 ) -> Option<Condition> {
     let name = name.strip_prefix("custom:").unwrap_or(name);
     if let Some(shared) = scope.shared.get(name) {
+        scope.used.borrow_mut().insert(name.to_owned());
         return Some(shared.clone());
     }
-    if let Some(found) = BUILT_IN.iter().find(|known| known.name == name) {
+    let meant = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, meant)| meant);
+    if let Some(found) = BUILT_IN.iter().find(|known| known.name == meant) {
         return Some(Condition::Named(found));
     }
     diagnostics.error(file, node.place, "E07", format!("unknown condition `{name}`")).suggest(
@@ -213,7 +218,10 @@ conditions! {
     has_pain_and_company_size: |v| has_pain(v) && v.memory.has("company_size");
     has_contact_info: |v| v.memory.slots.contains_key("contact_info");
     has_validated_contact: |v| v.memory.contact().valid;
-    has_competitor_mention: |v| v.memory.has("competitor_name") || v.memory.has("competitor_mentioned");
+    has_valid_email: |v| v.memory.contact().valid && v.memory.contact().email.is_some();
+    has_valid_phone: |v| v.memory.contact().valid && v.memory.contact().phone.is_some();
+    has_competitor_mention: |v| v.memory.has("competitor_name") || v.memory.has("competitor_mentioned")
+        || v.memory.has("current_crm");
     has_high_interest: |v| v.memory.has("high_interest");
     has_desired_outcome: |v| v.memory.has("desired_outcome");
     has_financial_impact: |v| v.memory.has("financial_impact") || v.memory.has("budget_range");
@@ -230,19 +238,28 @@ conditions! {
     unclear_total_count_3x: |v| v.total_of(|id| id == v.intents.unclear()) >= 3;
     has_multiple_questions: |v| v.total_of(|id| v.intents.is_question(id)) >= 3;
     objection_limit_reached: |v| v.objection_limit_reached();
-    objection_consecutive_3x: |v| v.memory.counters.objections.consecutive >= 3;
-    objection_total_5x: |v| v.memory.counters.objections.total >= 5;
+    objection_consecutive_3x: |v| v.memory.counters.objections.consecutive >= v.objection_limits().0;
+    objection_total_5x: |v| v.memory.counters.objections.total >= v.objection_limits().1;
     objection_repeated: |v| v.is_objection() && v.streak_of(|id| id == v.understanding.intent) >= 2;
     objection_loop_escape: |v| v.state().name == "handle_objection" && v.is_objection()
         && (v.memory.counters.objections.consecutive >= 3
-            || v.memory.counters.objections.total + 1 >= v.options.limits.max_total_objections);
+            || v.memory.counters.objections.total + 1 >= v.objection_limits().1);
     is_current_intent_objection: |v| v.is_objection();
     is_current_intent_positive: |v| v.intents.is_positive(v.understanding.intent);
+    is_spin_progress_intent: |v| ["situation_provided", "problem_revealed", "implication_acknowledged", "need_expressed"]
+        .contains(&v.intents.name(v.understanding.intent));
     is_current_intent_question: |v| v.intents.is_question(v.understanding.intent);
     has_secondary_price_question: |v| v.understanding.secondary.iter().any(|id| v.intents.is_price(*id));
     has_secondary_question_intent: |v| v.understanding.secondary.iter().any(|id| v.intents.is_question(*id));
     // State
     is_phase_state: |v| v.state().phase.is_some();
+    in_phase: |v| v.state().phase.is_some();
+    in_situation_phase: |v| v.state().phase.as_deref() == Some("situation");
+    in_problem_phase: |v| v.state().phase.as_deref() == Some("problem");
+    in_implication_phase: |v| v.state().phase.as_deref() == Some("implication");
+    in_need_payoff_phase: |v| v.state().phase.as_deref() == Some("need_payoff");
+    post_phase: |v| v.state().phase.is_none() && v.state().name != "greeting";
+    in_protected_state: |v| ["greeting", "success", "soft_close"].contains(&v.state().name.as_str());
     is_presentation_state: |v| v.state().name == "presentation";
     is_close_state: |v| v.state().name == "close";
     is_greeting_state: |v| v.state().name == "greeting";
@@ -259,31 +276,67 @@ conditions! {
     turn_number_gte_3: |v| v.turn_number() >= 3;
     greeting_too_long: |v| v.state().name == "greeting" && v.turn_number() >= 3;
     // Composite
-    can_answer_price: |v| v.memory.has("company_size") || v.memory.has("users_count")
-        || v.streak_of(|id| v.intents.is_price(id)) >= 3;
+    can_answer_price: |v| can_answer_price(v);
+    should_deflect_price: |v| v.state().phase.is_some() && !can_answer_price(v);
+    should_answer_question_now: |v| v.is_frustrated(v.options.frustration.warning)
+        || v.total_of(|id| v.intents.is_price(id)) >= 2
+        || v.understanding.tone.tone == Tone::Rushed
+        || v.understanding.secondary.iter().any(|id| v.intents.is_price(*id));
     ready_for_presentation: |v| v.memory.has("company_size") && has_pain(v);
     ready_for_close: |v| v.memory.contact().valid;
     can_handle_with_roi: |v| v.memory.has("company_size") && has_pain(v);
-    has_completed_minimum_phases: |v|
-        ["presentation", "close", "soft_close", "handle_objection", "escalated"].contains(&v.state().name.as_str())
+    has_completed_minimum_phases: |v| !v.options.rules.phase_gating
+        || ["presentation", "close", "soft_close", "handle_objection", "escalated"].contains(&v.state().name.as_str())
             || (v.memory.has("company_size") && has_pain(v))
             || v.turn_number() >= 6;
     // Mood and course of the talk
-    client_frustrated: |v| v.understanding.tone.frustration >= 3;
-    client_very_frustrated: |v| v.understanding.tone.frustration >= 4;
-    frustration_warning: |v| v.understanding.tone.frustration >= 2;
+    client_frustrated: |v| v.is_frustrated(v.options.frustration.moderate);
+    client_very_frustrated: |v| v.is_frustrated(v.options.frustration.warning);
+    frustration_warning: |v| v.is_frustrated(v.options.frustration.elevated);
+    momentum_positive: |v| v.window.is_positive();
+    momentum_negative: |v| v.window.is_negative();
+    momentum_strong_positive: |v| v.window.momentum > 0.5;
+    momentum_strong_negative: |v| v.window.momentum < -0.5;
+    engagement_high: |v| v.window.level == Level::High;
+    engagement_low: |v| v.window.level <= Level::Low;
+    engagement_declining: |v| v.window.engagement_trend == Trend::Declining;
+    confidence_declining: |v| v.window.confidence_trend == Trend::Declining;
+    breakthrough_detected: |v| v.window.since_breakthrough.is_some();
+    in_breakthrough_window: |v| v.window.in_breakthrough();
+    guard_intervened: |v| v.guard.is_some();
+    should_be_careful: |v| v.is_frustrated(v.options.frustration.elevated) || v.window.is_negative();
+    can_accelerate: |v| v.window.is_positive() && v.window.level == Level::High
+        && v.understanding.tone.frustration == 0;
+    unclear_count_high: |v| v.window.unclear >= 3;
     client_stuck: |v| v.is_stuck();
     client_oscillating: |v| v.is_oscillating();
     has_repeated_question: |v| v.understanding.repeated;
     repeated_price_question: |v| v.understanding.repeated && v.intents.is_price(v.understanding.intent);
     many_objections: |v| v.memory.counters.objections.total >= 3;
     needs_repair: |v| v.is_stuck() || v.is_oscillating() || v.understanding.repeated;
-    should_answer_directly: |v| v.understanding.tone.frustration >= 2 || v.understanding.repeated
-        || v.understanding.tone.tone == Tone::Rushed;
+    should_answer_directly: |v| v.is_frustrated(v.options.frustration.elevated) || v.understanding.repeated
+        || v.window.confidence_trend == Trend::Declining || v.understanding.tone.tone == Tone::Rushed;
     // Lead
     lead_temperature_hot: |v| v.memory.text("lead_temperature") == Some("hot");
     lead_temperature_very_hot: |v| v.memory.text("lead_temperature") == Some("very_hot");
     lead_temperature_cold: |v| v.memory.text("lead_temperature") == Some("cold");
+}
+
+/// Names of the older service for conditions of today.
+const ALIASES: [(&str, &str); 7] = [
+    ("has_objection", "is_current_intent_objection"),
+    ("is_spin_state", "is_phase_state"),
+    ("in_spin_phase", "in_phase"),
+    ("post_spin_phase", "post_phase"),
+    ("has_oscillation", "client_oscillating"),
+    ("has_breakthrough", "breakthrough_detected"),
+    ("turns_since_breakthrough_ok", "in_breakthrough_window"),
+];
+
+fn can_answer_price(view: &View<'_>) -> bool {
+    view.memory.has("company_size")
+        || view.memory.has("users_count")
+        || view.streak_of(|id| view.intents.is_price(id)) >= 3
 }
 
 fn has_pain(view: &View<'_>) -> bool {

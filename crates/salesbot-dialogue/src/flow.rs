@@ -3,6 +3,7 @@
 mod load;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use load::{FlowSources, Known};
 
@@ -20,6 +21,19 @@ pub struct Catalog {
     flows: BTreeMap<String, Flow>,
     /// Intent groups of `flows/_base/groups.yaml`.
     pub groups: BTreeMap<String, Vec<IntentId>>,
+    /// Patterns of intents that ask for a push, `flows/_base/patterns.yaml`.
+    pub patterns: Vec<Pattern>,
+    /// Flows whose switch is off: known by name, never run.
+    pub switched_off: Vec<String>,
+}
+
+/// Intents that, coming again and again, show that the talk does not move: comparing without end, say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    pub name: String,
+    pub intents: Vec<IntentId>,
+    /// In a row and in all, by persona; `default` for all others.
+    pub limits: BTreeMap<String, (u32, u32)>,
 }
 
 impl Catalog {
@@ -54,6 +68,10 @@ pub struct Flow {
     pub soft_close: StateId,
     pub entry_points: BTreeMap<String, StateId>,
     pub skip_conditions: BTreeMap<String, Vec<Condition>>,
+    /// Phases passed over at a temperature of the lead (`warm`, `hot`, `very_hot`).
+    pub skip_phases: BTreeMap<String, Vec<String>>,
+    /// A language model may suggest the next stage; without one data moves it.
+    pub autonomous: bool,
     pub progress_intents: Vec<IntentId>,
     pub phase_order: Vec<String>,
     pub priorities: Vec<RankRule>,
@@ -91,6 +109,10 @@ pub struct State {
     pub options_from_turn: u32,
     pub stall_exit: Option<StateId>,
     pub is_final: bool,
+    /// Knowledge this state speaks from, where the question itself does not say.
+    pub kb_categories: Vec<String>,
+    /// Slots that must hold before a suggestion may lead to the close or the end.
+    pub terminal_requirements: Vec<String>,
     pub rules: BTreeMap<IntentId, Chain<String>>,
     pub transitions: BTreeMap<IntentId, Chain<StateId>>,
     pub data_complete: Option<Chain<StateId>>,
@@ -102,6 +124,22 @@ pub struct State {
 pub struct Chain<T> {
     pub cases: Vec<(Condition, T)>,
     pub default: Option<T>,
+    /// The row it was read from, and the inherited rows that one replaces, nearest first.
+    pub at: RowPlace,
+    pub replaces: Vec<RowPlace>,
+}
+
+/// Where a row of a flow file stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowPlace {
+    pub file: Arc<str>,
+    pub line: usize,
+}
+
+impl std::fmt::Display for RowPlace {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}:{}", self.file, self.line)
+    }
 }
 
 /// One row of `priorities`: the proposals it matches get its rank.
@@ -172,6 +210,17 @@ impl Flow {
             "soft_close" => -1,
             _ => 0,
         }
+    }
+
+    /// The state of this flow that stands for one of another: shared states by name, phases by their key.
+    pub fn counterpart(&self, state: &str, phase: Option<&str>) -> StateId {
+        let by_name = self.id(state).filter(|id| self.state(*id).phase.is_none());
+        let by_phase = || {
+            self.states()
+                .find(|(_, own)| own.phase.is_some() && own.phase.as_deref() == phase)
+                .map(|(id, _)| id)
+        };
+        by_name.or_else(by_phase).unwrap_or(self.entry)
     }
 
     /// Where a snapshot's unknown state goes on: the state of the same phase name, else the entry.

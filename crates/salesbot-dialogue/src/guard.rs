@@ -1,7 +1,9 @@
-//! The conversation guard: what to do when a talk goes round in circles. Thresholds: `dialogue.guard`.
+//! The conversation guard and the four tiers of its fallback: what to do when a talk goes round in circles.
+//! Thresholds: `dialogue.guard`, `dialogue.fallback`.
 
 use crate::flow::StateId;
-use crate::policy::View;
+use crate::policy::{Decision, View};
+use crate::window::Level;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
@@ -40,28 +42,51 @@ pub(crate) fn check(view: &View<'_>) -> Option<Tier> {
     if counters.guard.active_seconds > options.timeout_seconds || view.turn_number() > options.max_turns {
         return (!has_content).then_some(Tier::SoftClose);
     }
-    if view.understanding.tone.frustration >= options.high_frustration_threshold && unclear {
+    let found = if view.is_frustrated(options.high_frustration_threshold) && unclear {
         // An angry client gets no menu: the blocking question is dropped instead.
-        return skip(view);
-    }
-    if repeats(view) {
-        return options_or_skip(view);
-    }
-    if unclear && view.turns_in_state() >= options.max_same_state {
-        return skip(view).or(Some(Tier::Options));
-    }
-    let since_progress = view.turn_number().saturating_sub(counters.guard.last_progress_turn);
-    if since_progress > options.progress_check_interval
-        && unique_states(view) < options.min_unique_states_for_progress
-    {
-        return Some(Tier::Rephrase);
-    }
-    None
+        skip(view).unwrap_or(Tier::SoftClose)
+    } else if repeats(view) {
+        Tier::Options
+    } else if unclear && view.turns_in_state() >= options.max_same_state {
+        skip(view).unwrap_or(Tier::Options)
+    } else if stands_still(view) {
+        Tier::Rephrase
+    } else {
+        return None;
+    };
+    Some(weigh(view, found))
 }
 
-/// Three menus in a row help nobody: the third becomes a skip.
-fn options_or_skip(view: &View<'_>) -> Option<Tier> {
-    if view.before.counters.tier_2_streak >= 2 { skip(view) } else { Some(Tier::Options) }
+/// Where this tier has failed before, the next one is due.
+fn weigh(view: &View<'_>, tier: Tier) -> Tier {
+    let options = &view.options.fallback;
+    let counters = &view.before.counters;
+    let of_tier = counters.tiers.get(tier.name()).copied().unwrap_or(0);
+    let has_content = view.has_data() || view.intents.is_positive(view.understanding.intent);
+    let badly = of_tier >= options.same_tier_exit && view.window.is_negative();
+    let idly = counters.fallbacks >= options.total_exit && view.window.level <= Level::Low;
+    if (badly || idly) && !has_content {
+        return Tier::SoftClose;
+    }
+    match tier {
+        Tier::Rephrase
+            if counters.fallbacks >= options.options_after
+                || view.is_frustrated(view.options.frustration.moderate) =>
+        {
+            Tier::Options
+        }
+        // Menus in a row help nobody.
+        Tier::Options if counters.tier_2_streak + 1 >= options.menus_in_a_row => {
+            skip(view).unwrap_or(if counters.tier_2_streak >= options.menus_in_a_row {
+                Tier::SoftClose
+            } else {
+                Tier::Options
+            })
+        }
+        // Who has just told something is not led away from what he speaks of.
+        Tier::Skip(_) if view.options.rules.guard_keeps_informed_phase && has_content => Tier::Options,
+        other => other,
+    }
 }
 
 /// The same message again, `max_same_message` times in a row.
@@ -75,6 +100,12 @@ fn repeats(view: &View<'_>) -> bool {
         && earlier > 0
         && turns.len() >= earlier
         && turns.iter().rev().take(earlier).all(|turn| same(&turn.user))
+}
+
+fn stands_still(view: &View<'_>) -> bool {
+    let options = &view.options.guard;
+    let since = view.turn_number().saturating_sub(view.memory.counters.guard.last_progress_turn);
+    since > options.progress_check_interval && unique_states(view) < options.min_unique_states_for_progress
 }
 
 fn unique_states(view: &View<'_>) -> usize {
@@ -99,4 +130,37 @@ fn skip(view: &View<'_>) -> Option<Tier> {
         }
     }
     None
+}
+
+/// A menu of the presentation that fits what was said; the heaviest reason wins (dialogue reference, 8.2).
+pub(crate) fn dynamic_menu(view: &View<'_>, decision: &Decision) -> Option<&'static str> {
+    let shows = ["guard_offer_options", "offer_options"].contains(&decision.action.as_str());
+    if !view.options.rules.dynamic_menus || !shows || view.flow.state(decision.next).name != "presentation" {
+        return None;
+    }
+    let memory = view.memory;
+    let asked = |wanted: &dyn Fn(crate::IntentId) -> bool| {
+        view.before.turns.last().and_then(|turn| view.intents.id(&turn.intent)).is_some_and(wanted)
+    };
+    let size = memory.number("company_size");
+    if memory.has("competitor_mentioned") || memory.has("competitor_name") {
+        return Some("after_competitor");
+    }
+    match memory.text("pain_category") {
+        Some("losing_clients") => return Some("after_losing_clients"),
+        Some("no_control") => return Some("after_no_control"),
+        Some("manual_work") => return Some("after_manual_work"),
+        _ => {}
+    }
+    if asked(&|id| view.intents.is_price(id)) {
+        Some("after_price")
+    } else if asked(&|id| view.intents.is(id, "question_features")) {
+        Some("after_features")
+    } else if size.is_some_and(|size| size > 20) {
+        Some("large_team")
+    } else if size.is_some_and(|size| size <= 5) {
+        Some("small_team")
+    } else {
+        None
+    }
 }

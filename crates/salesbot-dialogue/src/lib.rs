@@ -14,6 +14,7 @@ pub mod score;
 pub mod snapshot;
 pub mod state;
 pub mod understanding;
+pub mod window;
 
 pub use flow::{Catalog, Flow, State, StateId};
 pub use intent::{IntentCatalog, IntentId, IntentSpec};
@@ -21,7 +22,9 @@ pub use options::Options;
 pub use policy::{Decision, Merge, Priority, Proposal, commit, decide};
 pub use snapshot::{SnapshotError, SnapshotWarning};
 pub use state::{Asked, Choice, Contact, DialogueState, Exchange};
-pub use understanding::{Candidate, Method, Question, SlotFill, Tone, ToneReading, Understanding};
+pub use understanding::{
+    Candidate, Method, Question, SlotFill, Suggestion, Tone, ToneReading, Understanding,
+};
 
 /// One client message with all a stage may know about it.
 #[derive(Clone, Debug)]

@@ -4,18 +4,25 @@
 //! (priority, rank, order of sources); nothing rewrites the action afterwards. See `ARCHITECTURE.md` for how
 //! this differs from the reference where the reference leaves a choice.
 
+pub mod clarify;
 pub mod commit;
+pub mod cta;
+pub mod directives;
 pub mod objection;
+pub mod overlay;
 mod resolve;
 mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use commit::{ReplyMemory, commit};
+pub use sources::source_names;
 
 use crate::flow::{Flow, Kind, Origin, State, StateId};
+use crate::guard::{self, Tier};
 use crate::score;
 use crate::state::keep_last;
+use crate::window::Window;
 use crate::{Catalog, DialogueState, IntentCatalog, IntentId, Options, Turn, Understanding};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +108,18 @@ pub struct Decision {
     pub reasons: Vec<String>,
     pub proposals: Vec<Proposal>,
     pub merge: Merge,
+    /// The action as it was proposed, before the state's `on_enter`, an overlay or a mapping changed it.
+    pub requested: String,
+    /// What an overlay made of the action, or why it left it alone.
+    pub overlay: overlay::Verdict,
+    pub window: Window,
+    pub directives: directives::Directives,
+    /// Whether a call to action may end the reply.
+    pub cta: Result<cta::Wish, &'static str>,
+    /// The readings the client is asked to choose from.
+    pub clarify: Vec<IntentId>,
+    /// A menu that fits what was said, instead of the state's own.
+    pub menu: Option<&'static str>,
     /// A guard tier produced the reply: `fallback_tier_1` … `fallback_tier_3`, `soft_close`.
     pub fallback_tier: Option<&'static str>,
     /// Family of the objection of this turn, with the number of the attempt to answer it.
@@ -123,6 +142,12 @@ pub struct View<'a> {
     pub memory: &'a DialogueState,
     pub state: StateId,
     pub message: &'a str,
+    /// How the talk goes; blank while the flag is off.
+    pub window: &'a Window,
+    /// What the guard found.
+    pub guard: Option<Tier>,
+    /// Readings among which the client is asked to choose; empty when the message is clear enough.
+    pub clarify: &'a [IntentId],
 }
 
 /// Chooses the action and the next state. Pure and total: every message gets a decision.
@@ -132,9 +157,16 @@ pub fn decide(
     catalog: &Catalog,
     options: &Options,
 ) -> Decision {
-    let memory = observe(turn, understanding, catalog, options);
+    let window = if options.rules.window {
+        let detailed = options.rules.engagement_v2;
+        Window::of(turn.state, turn.message, understanding, turn.flow, catalog, detailed)
+    } else {
+        Window::blank()
+    };
+    let clarify = clarify::options(turn, understanding, catalog, options);
+    let memory = observe(turn, understanding, catalog, options, !clarify.is_empty());
     let state = turn.flow.id(&turn.state.state).unwrap_or(turn.flow.start);
-    let view = View {
+    let mut view = View {
         catalog,
         intents: &catalog.intents,
         flow: turn.flow,
@@ -144,12 +176,21 @@ pub fn decide(
         memory: &memory,
         state,
         message: turn.message,
+        window: &window,
+        guard: None,
+        clarify: &clarify,
     };
+    view.guard = if options.rules.conversation_guard { guard::check(&view) } else { None };
     let signals = if options.lead_scoring.enabled { score::signals(&view) } else { Vec::new() };
     let mut decision = resolve::resolve(&view, sources::propose(&view));
     decision.signals = signals;
     decision.objection = objection::of_turn(&view);
-    decision.memory = memory;
+    decision.directives = directives::of(&view, &decision);
+    decision.cta = cta::gate(&view, &decision);
+    decision.menu = guard::dynamic_menu(&view, &decision);
+    decision.window = window.clone();
+    decision.clarify = clarify.clone();
+    decision.memory = memory.clone();
     decision
 }
 
@@ -159,6 +200,7 @@ fn observe(
     understanding: &Understanding,
     catalog: &Catalog,
     options: &Options,
+    clarifies: bool,
 ) -> DialogueState {
     let intents = &catalog.intents;
     let mut memory = turn.state.clone();
@@ -169,9 +211,12 @@ fn observe(
     if intents.is(understanding.intent, "objection_competitor") {
         memory.slots.insert("competitor_mentioned".to_owned(), true.into());
     }
-    let name = intents.name(understanding.intent).to_owned();
+    let read = if clarifies { clarify::INTENT } else { intents.name(understanding.intent) };
+    let name = read.to_owned();
     let counters = &mut memory.counters;
     counters.turn += 1;
+    counters.since_clarification =
+        if clarifies { Some(0) } else { counters.since_clarification.map(|turns| turns.saturating_add(1)) };
     *counters.intents.entry(name.clone()).or_default() += 1;
     counters.recent.push(name);
     keep_last(&mut counters.recent, crate::state::KEPT_ITEMS);
@@ -182,7 +227,9 @@ fn observe(
         }
     }
     counters.guard.last_at = turn.now;
-    objection::count(&mut memory, understanding.intent, intents, options);
+    if !clarifies {
+        objection::count(&mut memory, understanding.intent, intents, options);
+    }
     memory
 }
 
@@ -224,8 +271,13 @@ impl<'a> View<'a> {
 
     pub fn objection_limit_reached(&self) -> bool {
         let objections = &self.memory.counters.objections;
-        objections.consecutive >= self.options.limits.max_consecutive_objections
-            || objections.total >= self.options.limits.max_total_objections
+        let (in_a_row, in_all) = self.objection_limits();
+        objections.consecutive >= in_a_row || objections.total >= in_all
+    }
+
+    /// Objections in a row and in all for this client's persona: the one place that says so.
+    pub fn objection_limits(&self) -> (u32, u32) {
+        self.options.limits.objections(self.memory.text("persona"))
     }
 
     /// The last three intents are one and the same.
@@ -267,6 +319,25 @@ impl<'a> View<'a> {
                 || self.intents.is(id, "contact_provided")
         };
         self.understanding.intents().any(own) || self.brings_contact() || self.understanding.asks
+    }
+
+    /// The last two turns led on, or back.
+    pub fn is_progressing(&self) -> bool {
+        self.window.funnel > 0
+    }
+
+    /// A greeting, thanks, small talk or noise: nothing to answer.
+    pub fn says_nothing(&self) -> bool {
+        let intent = self.understanding.intent;
+        let name = self.intents.name(intent);
+        let manners = ["unclear", "greeting", "gratitude", "small_talk", "request_brevity"].contains(&name);
+        let spec = self.intents.get(intent);
+        let unhandled = !self.state().rules.contains_key(&intent) && spec.fallback_action.is_none();
+        (manners || unhandled) && !self.speaks_for_itself()
+    }
+
+    pub fn is_frustrated(&self, from: u8) -> bool {
+        self.understanding.tone.frustration >= from
     }
 }
 

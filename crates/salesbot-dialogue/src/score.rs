@@ -4,36 +4,14 @@ use crate::options::LeadScoring;
 use crate::policy::View;
 use crate::state::{DialogueState, keep_last};
 
-/// Points of each signal.
-const POINTS: [(&str, i64); 22] = [
-    ("contact_provided", 35),
-    ("demo_request", 30),
-    ("price_with_size", 25),
-    ("callback_request", 25),
-    ("consultation_request", 20),
-    ("explicit_problem", 15),
-    ("competitor_comparison", 12),
-    ("budget_mentioned", 10),
-    ("timeline_mentioned", 10),
-    ("multiple_questions", 8),
-    ("features_question", 5),
-    ("integrations_question", 5),
-    ("price_question", 5),
-    ("general_interest", 3),
-    ("objection_price", -15),
-    ("objection_competitor", -10),
-    ("objection_no_time", -20),
-    ("objection_think", -10),
-    ("objection_no_need", -25),
-    ("rejection_soft", -25),
-    ("frustration", -15),
-    ("unclear_repeated", -5),
-];
-
 /// The signals of this turn.
 pub(crate) fn signals(view: &View<'_>) -> Vec<&'static str> {
     let mut found = Vec::new();
     let understanding = view.understanding;
+    if !view.clarify.is_empty() {
+        return found;
+    }
+    let warning = view.options.frustration.warning;
     let sized = view.memory.has("company_size") || view.memory.has("users_count");
     let by_intent = match view.intents.name(understanding.intent) {
         "contact_provided" => Some("contact_provided"),
@@ -71,7 +49,7 @@ pub(crate) fn signals(view: &View<'_>) -> Vec<&'static str> {
     if questions == 3 && view.intents.is_question(understanding.intent) {
         found.push("multiple_questions");
     }
-    if understanding.tone.frustration >= 4 && understanding.tone.frustration_before < 4 {
+    if understanding.tone.frustration >= warning && understanding.tone.frustration_before < warning {
         found.push("frustration");
     }
     found
@@ -79,9 +57,9 @@ pub(crate) fn signals(view: &View<'_>) -> Vec<&'static str> {
 
 /// Decay, then the points, then the temperature slot that conditions read.
 pub(crate) fn apply(memory: &mut DialogueState, signals: &[&'static str], options: &LeadScoring) {
-    let mut score = memory.lead.score * 95 / 100;
+    let mut score = memory.lead.score * options.decay_percent / 100;
     for signal in signals {
-        score += POINTS.iter().find(|(name, _)| name == signal).map_or(0, |(_, points)| points * 1000);
+        score += options.points.get(*signal).map_or(0, |points| points * 1000);
         memory.lead.signals.push((*signal).to_owned());
     }
     keep_last(&mut memory.lead.signals, 20);

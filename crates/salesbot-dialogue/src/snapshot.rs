@@ -125,7 +125,18 @@ fn bound(state: &mut DialogueState) {
     counters.guard.active_seconds = counters.guard.active_seconds.clamp(0, LAST_SECOND);
     counters.guard.last_at = counters.guard.last_at.clamp(0, LAST_SECOND);
     let Counters {
-        turn, turns_in_state, intents, objections, gobacks, guard, fallbacks, tier_2_streak, ..
+        turn,
+        turns_in_state,
+        intents,
+        objections,
+        gobacks,
+        guard,
+        fallbacks,
+        tier_2_streak,
+        since_clarification,
+        tiers,
+        actions,
+        ..
     } = counters;
     let single = [
         turn,
@@ -138,8 +149,9 @@ fn bound(state: &mut DialogueState) {
         &mut objections.total,
     ];
     let said = [&mut state.said.apologised, &mut state.said.ctas];
-    let many = intents.values_mut().chain(objections.families.values_mut());
-    for count in single.into_iter().chain(said).chain(many) {
+    let many = intents.values_mut().chain(objections.families.values_mut()).chain(tiers.values_mut());
+    let outcomes = actions.values_mut().flat_map(|(on, back)| [on, back]);
+    for count in single.into_iter().chain(said).chain(many).chain(since_clarification).chain(outcomes) {
         *count = (*count).min(MOST);
     }
 }

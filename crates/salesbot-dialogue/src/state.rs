@@ -80,8 +80,16 @@ pub struct Counters {
     /// Where the talk was when a series of objections began.
     pub return_state: Option<String>,
     pub guard: GuardMemory,
+    /// Guard interventions, in all and by tier.
     pub fallbacks: u32,
+    pub tiers: BTreeMap<String, u32>,
+    /// Menus in a row in one state.
     pub tier_2_streak: u32,
+    /// Turns since a clarification was asked for; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_clarification: Option<u32>,
+    /// What followed each action of the bot: turns that led on, turns that led back.
+    pub actions: BTreeMap<String, (u32, u32)>,
     /// The talk is over: no message is routed to the bot any more.
     pub finished: bool,
 }
@@ -140,6 +148,11 @@ pub struct Said {
     /// Sections cited in the last two turns.
     pub sections: Vec<String>,
     pub ctas: u32,
+    /// Kind of the call to action of the last reply, and the kinds that were turned down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cta: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ctas_refused: Vec<String>,
     /// The client does not want to be asked for a contact again.
     pub contact_refused: bool,
 }

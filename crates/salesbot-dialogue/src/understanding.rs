@@ -28,6 +28,8 @@ pub struct Understanding {
     pub greets: bool,
     /// The same question as in one of the last turns.
     pub repeated: bool,
+    /// What a language model suggests in an autonomous flow; `None` without a model.
+    pub suggestion: Option<Suggestion>,
     /// What normalisation repaired: (from, to, why).
     pub repairs: Vec<(String, String, &'static str)>,
     /// Which rules of context changed the reading, and why.
@@ -41,6 +43,16 @@ pub enum Method {
     Linear,
     Context,
     Fallback,
+}
+
+/// A model's view of where an autonomous talk goes; weighed by `decide`, never obeyed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suggestion {
+    /// `None`: stay.
+    pub next_state: Option<String>,
+    pub reasoning: String,
+    /// The model was asked and gave nothing usable.
+    pub failed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -39,6 +39,19 @@ pub struct WriterOptions {
     /// Wordings vary within a talk; off: always the first that fits.
     pub vary: bool,
     pub apologise: bool,
+    /// Nothing leaves that the plan does not cover; off, the text is sent as composed.
+    pub verify: bool,
+    /// Known facts are never asked for.
+    pub deduplicate_questions: bool,
+    /// Kinds of calls to action the company has.
+    pub cta: CtaOptions,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CtaOptions {
+    pub offered_kinds: Vec<String>,
+    /// Kinds that were turned down are not offered again.
+    pub memory: bool,
 }
 
 /// A finished reply.
@@ -51,6 +64,8 @@ pub struct Reply {
     /// Sections looked at, best first: (id, score, coverage).
     pub looked_up: Vec<(String, f32, f32)>,
     pub events: Vec<String>,
+    /// The call to action at the end, or why there is none.
+    pub cta: Result<plan::CallToAction, &'static str>,
     pub memory: ReplyMemory,
 }
 
@@ -74,7 +89,12 @@ impl Writer {
         client.extend(
             decision.memory.slots.values().filter_map(serde_json::Value::as_i64).map(|n| n.to_string()),
         );
-        let (mut sentences, events) = verify::verify(sentences(&plan), &retriever.knowledge, &client);
+        let composed = sentences(&plan);
+        let (mut sentences, events) = if self.options.verify {
+            verify::verify(composed, &retriever.knowledge, &client)
+        } else {
+            (composed, Vec::new())
+        };
         if sentences.is_empty() {
             let line = planner.message(LAST_RESORT);
             sentences.extend(line.map(|line| ReplySentence {
@@ -83,6 +103,15 @@ impl Writer {
                 free: true,
                 line: false,
             }));
+        }
+        let cta = planner.cta(&plan, &sentences);
+        if let Ok(cta) = &cta {
+            sentences.push(ReplySentence {
+                text: cta.line.text.clone(),
+                section: None,
+                free: true,
+                line: false,
+            });
         }
         let text = join(&sentences);
         let mut sections: Vec<String> =
@@ -93,11 +122,11 @@ impl Writer {
             asked: asked(&plan),
             greeted: plan.greets || !decision.memory.said.greeted,
             apologised: plan.apologises,
-            text_ids: text_ids(&plan),
+            text_ids: text_ids(&plan).into_iter().chain(cta.iter().map(|cta| cta.line.id.clone())).collect(),
             sections,
-            cta: false,
+            cta: cta.as_ref().ok().map(|cta| cta.kind.clone()),
         };
-        Reply { text, plan, sentences, looked_up, events, memory }
+        Reply { text, plan, sentences, looked_up, events, cta, memory }
     }
 }
 
@@ -122,7 +151,9 @@ fn asked(plan: &ReplyPlan) -> Option<Asked> {
 fn text_ids(plan: &ReplyPlan) -> Vec<String> {
     let lines =
         [&plan.ack, &plan.lead, &plan.agree, &plan.message].into_iter().flatten().map(|line| line.id.clone());
-    let menu = plan.menu.iter().flat_map(|menu| [menu.lead.id.clone(), menu.footer.id.clone()]);
+    let menu = plan.menu.iter().flat_map(|menu| {
+        std::iter::once(menu.lead.id.clone()).chain(menu.footer.iter().map(|line| line.id.clone()))
+    });
     let question = plan.question.iter().map(|question| question.text_id.clone());
     let mut ids: Vec<String> = lines.chain(menu).chain(question).collect();
     ids.dedup();
@@ -158,7 +189,8 @@ fn sentences(plan: &ReplyPlan) -> Vec<ReplySentence> {
     }
     if let Some(menu) = &plan.menu {
         out.push(ReplySentence { text: menu.lead.text.clone(), section: None, free: true, line: false });
-        for (at, option) in menu.options.iter().enumerate() {
+        let listed = if menu.inline { &[][..] } else { &menu.options[..] };
+        for (at, option) in listed.iter().enumerate() {
             out.push(ReplySentence {
                 text: format!("{}. {}", at + 1, option.label),
                 section: None,
@@ -166,7 +198,9 @@ fn sentences(plan: &ReplyPlan) -> Vec<ReplySentence> {
                 line: true,
             });
         }
-        out.push(ReplySentence { text: menu.footer.text.clone(), section: None, free: true, line: true });
+        if let Some(footer) = &menu.footer {
+            out.push(ReplySentence { text: footer.text.clone(), section: None, free: true, line: true });
+        }
     }
     if let Some(line) = plan.question.as_ref().and_then(|question| question.line.as_ref()) {
         let line_break = after_list && plan.message.is_none();

@@ -238,6 +238,7 @@ impl Nlu {
             asks: text.asks,
             greets,
             repeated,
+            suggestion: None,
             repairs: text.repairs,
             because: reading.because,
         }

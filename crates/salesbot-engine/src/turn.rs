@@ -30,6 +30,8 @@ pub struct Sources {
 pub struct EngineOptions {
     pub dialogue: Options,
     pub nlu: NluOptions,
+    /// Flows that a model may lead are run.
+    pub autonomous: bool,
     pub strict_counts: bool,
     pub writer: WriterOptions,
 }
@@ -79,12 +81,16 @@ impl Engine {
             slots: &slots,
             action: &|name| banks.recipe(name).is_some(),
             flag: &|name| flags.contains(name),
+            asks: &|name| banks.recipe(name).is_some_and(|recipe| recipe.family == "ask"),
+            asked: &|flow, state, slot| banks.question(flow, state, slot).is_some(),
+            autonomous: options.autonomous,
         };
         let catalog = Catalog::load(&sources.flows, intents, &known, &mut diagnostics);
+        banks.check_flows(&sources.replies.flows, &catalog, &mut diagnostics);
         let retriever = Retriever::new(knowledge, &categories.stop_words);
         diagnostics.sort();
         if diagnostics.has_errors() {
-            return Err(diagnostics);
+            return Err(diagnostics.without_notes());
         }
         let writer = Writer { banks, categories, tool_in, options: options.writer.clone() };
         Ok((Self { catalog, nlu, retriever, writer, options }, diagnostics))
@@ -106,14 +112,8 @@ impl Engine {
     pub fn answer(&self, turn: &Turn<'_>, understanding: Understanding) -> Outcome {
         let decision = decide(turn, &understanding, &self.catalog, &self.options.dialogue);
         let reply = self.writer.respond(turn, &understanding, &decision, &self.catalog, &self.retriever);
-        let state = commit(
-            turn,
-            &understanding,
-            &decision,
-            &reply.memory,
-            &self.catalog.intents,
-            &self.options.dialogue,
-        );
+        let state =
+            commit(turn, &understanding, &decision, &reply.memory, &self.catalog, &self.options.dialogue);
         Outcome { understanding, decision, reply, state }
     }
 }

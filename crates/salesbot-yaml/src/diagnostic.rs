@@ -11,6 +11,8 @@ use crate::{Place, SourceFile};
 pub enum Severity {
     Error,
     Warning,
+    /// Worth knowing; never counts, not even under `--strict`.
+    Note,
 }
 
 /// One finding. `line` and `column` count from 1, in characters; `line` 0 means the file as a whole.
@@ -58,6 +60,7 @@ impl fmt::Display for Diagnostic {
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         writeln!(out, "{severity}[{}]: {}", self.code, self.message)?;
         if self.line == 0 {
@@ -113,6 +116,16 @@ impl Diagnostics {
         self.push(Severity::Warning, file, place, code, message.into())
     }
 
+    pub fn note(
+        &mut self,
+        file: &SourceFile,
+        place: Place,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.push(Severity::Note, file, place, code, message.into())
+    }
+
     fn push(
         &mut self,
         severity: Severity,
@@ -158,13 +171,32 @@ impl Diagnostics {
         self.list.iter().filter(|found| found.severity == severity).count()
     }
 
+    /// Errors and warnings alone.
+    pub fn without_notes(&self) -> Self {
+        let list = self.list.iter().filter(|found| found.severity != Severity::Note).cloned();
+        Self { list: list.collect() }
+    }
+
+    pub fn has_code(&self, code: &str) -> bool {
+        self.list.iter().any(|found| found.code == code)
+    }
+
+    /// Takes out warnings and notes with these codes; errors stay.
+    pub fn drop_codes(&mut self, codes: &[String]) {
+        let dropped = |code: &str| codes.iter().any(|known| known == code);
+        self.list.retain(|found| found.severity == Severity::Error || !dropped(found.code));
+    }
+
     pub fn extend(&mut self, other: Self) {
         self.list.extend(other.list);
     }
 
     /// By file and place; a finding made twice is kept once.
     pub fn sort(&mut self) {
-        self.list.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        let key = |found: &Diagnostic| {
+            (found.file.clone(), found.line, found.column, found.code, found.message.clone())
+        };
+        self.list.sort_by_key(key);
         self.list.dedup();
     }
 }

@@ -94,7 +94,7 @@ pub fn say(text: impl AsRef<str>) -> Result<()> {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn check(folder: Option<&Path>, as_json: bool, strict: bool) -> Result<Found> {
+pub fn check(folder: Option<&Path>, as_json: bool, strict: bool, show_notes: bool) -> Result<Found> {
     let content = Content::open(folder)?;
     let environment: Vec<(String, String)> = std::env::vars().collect();
     let mut found = Diagnostics::default();
@@ -105,18 +105,25 @@ pub fn check(folder: Option<&Path>, as_json: bool, strict: bool) -> Result<Found
             Ok((_, warnings)) => found.extend(warnings),
         },
     }
-    report(&found, as_json, strict)
+    report(&found, as_json, strict, show_notes)
 }
 
-fn report(found: &Diagnostics, as_json: bool, strict: bool) -> Result<Found> {
+fn report(found: &Diagnostics, as_json: bool, strict: bool, show_notes: bool) -> Result<Found> {
     let (errors, warnings) = (found.count(Severity::Error), found.count(Severity::Warning));
     if as_json {
         say(serde_json::to_string_pretty(found)?)?;
     } else {
-        if !found.is_empty() {
-            writeln!(std::io::stderr(), "{found}\n")?;
+        let notes = found.count(Severity::Note);
+        let shown = if show_notes { found.clone() } else { found.without_notes() };
+        if !shown.is_empty() {
+            writeln!(std::io::stderr(), "{shown}\n")?;
         }
-        say(format!("{errors} errors, {warnings} warnings"))?;
+        let more = if notes > 0 && !show_notes {
+            format!(", {notes} notes (--notes shows them)")
+        } else {
+            String::new()
+        };
+        say(format!("{errors} errors, {warnings} warnings{more}"))?;
     }
     Ok(if errors > 0 || strict && warnings > 0 { Found::Problems } else { Found::Nothing })
 }
@@ -135,7 +142,7 @@ pub fn kb(command: &Kb, overlay: Option<&Path>) -> Result<Found> {
             let mut found = Diagnostics::default();
             Knowledge::load(&content.sources().knowledge, true, &mut found);
             found.sort();
-            report(&found, *json, *strict)
+            report(&found, *json, *strict, false)
         }
         Kb::Search { text, k, json } => {
             let loaded = load::load(overlay)?;

@@ -118,6 +118,8 @@ impl Content {
                 messages: self.file("replies/messages.yaml"),
                 objections: self.file("replies/objections.yaml"),
                 menus: self.file("replies/menus.yaml"),
+                ctas: self.file("replies/ctas.yaml"),
+                flows: self.matching(|name| name.starts_with("flows/") && name.ends_with("/replies.yaml")),
             },
         }
     }

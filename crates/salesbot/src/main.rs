@@ -37,8 +37,12 @@ enum Command {
         folder: Option<PathBuf>,
         #[arg(long)]
         json: bool,
+        /// Warnings count as errors
         #[arg(long)]
         strict: bool,
+        /// Show notes too: things worth knowing that are no faults
+        #[arg(long)]
+        notes: bool,
     },
     /// The knowledge base
     #[command(subcommand)]
@@ -111,8 +115,8 @@ fn run(cli: Cli) -> anyhow::Result<Found> {
             runtime.block_on(http::serve(loaded, listen))?;
             Ok(Found::Nothing)
         }
-        Command::Check { folder, json, strict } => {
-            commands::check(folder.as_deref().or(overlay), json, strict)
+        Command::Check { folder, json, strict, notes } => {
+            commands::check(folder.as_deref().or(overlay), json, strict, notes)
         }
         Command::Kb(command) => commands::kb(&command, overlay),
         Command::Nlu(command) => commands::nlu(&command, overlay),

@@ -1,67 +1,17 @@
 //! Settings: defaults, then `settings.yaml`, then `SALESBOT_*`; every key typed, ranged and in use.
 
+mod keys;
+mod options;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use salesbot_dialogue::Options;
-use salesbot_engine::EngineOptions;
-use salesbot_engine::nlg::WriterOptions;
-use salesbot_engine::nlu::NluOptions;
 use salesbot_yaml::{Diagnostics, Node, Place, SourceFile, items, parse};
 
 use crate::flags::{FLAGS, Flags};
-
-/// What a key may hold.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    Text,
-    Address,
-    Truth,
-    Number(u64, u64),
-    OneOf(&'static [&'static str]),
-    List,
-}
-
-/// Every key: path, kind, default. The file `content/settings.yaml` repeats the defaults with comments.
-const KEYS: [(&str, Kind, &str); 35] = [
-    ("company.name", Kind::Text, "Wipon"),
-    ("llm.provider", Kind::OneOf(&["auto", "embedded"]), "auto"),
-    ("llm.model", Kind::Text, "qwen3:14b"),
-    ("flow.active", Kind::Text, "spin_selling"),
-    ("server.listen", Kind::Address, "127.0.0.1:8000"),
-    ("server.max_body_bytes", Kind::Number(1024, 1 << 30), "10485760"),
-    ("server.max_concurrent_turns", Kind::Number(1, 1024), "4"),
-    ("server.queue_limit", Kind::Number(0, 100_000), "64"),
-    ("server.queue_timeout_s", Kind::Number(1, 600), "30"),
-    ("server.drain_timeout_s", Kind::Number(0, 3600), "180"),
-    ("limits.max_message_chars", Kind::Number(1, 100_000), "8000"),
-    ("limits.max_snapshot_bytes", Kind::Number(1024, 1 << 30), "2097152"),
-    ("knowledge.path", Kind::Text, ""),
-    ("knowledge.strict_counts", Kind::Truth, "true"),
-    ("trace.default", Kind::OneOf(&["full", "compact", "none"]), "full"),
-    ("logging.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), "info"),
-    ("dialogue.limits.max_consecutive_objections", Kind::Number(1, 100), "4"),
-    ("dialogue.limits.max_total_objections", Kind::Number(1, 100), "6"),
-    ("dialogue.limits.max_gobacks", Kind::Number(0, 100), "2"),
-    ("dialogue.limits.phase_origin_objection_escape", Kind::Number(1, 100), "2"),
-    ("dialogue.guard.max_turns", Kind::Number(1, 1000), "25"),
-    ("dialogue.guard.timeout_seconds", Kind::Number(1, 1_000_000), "1800"),
-    ("dialogue.guard.active_gap_seconds", Kind::Number(1, 1_000_000), "600"),
-    ("dialogue.guard.high_frustration_threshold", Kind::Number(1, 10), "7"),
-    ("dialogue.guard.max_same_message", Kind::Number(2, 100), "2"),
-    ("dialogue.guard.max_same_state", Kind::Number(1, 100), "4"),
-    ("dialogue.guard.progress_check_interval", Kind::Number(1, 100), "5"),
-    ("dialogue.guard.min_unique_states_for_progress", Kind::Number(1, 100), "2"),
-    ("dialogue.escalation.frustration_threshold", Kind::Number(1, 100), "3"),
-    ("dialogue.escalation.misunderstanding_threshold", Kind::Number(1, 100), "4"),
-    ("dialogue.escalation.high_value_company_size", Kind::Number(1, 10_000), "100"),
-    ("dialogue.escalation.complex_intents", Kind::List, "request_sla, question_customization"),
-    ("dialogue.lead_scoring.warm", Kind::Number(1, 100), "30"),
-    ("dialogue.lead_scoring.hot", Kind::Number(1, 100), "50"),
-    ("dialogue.lead_scoring.very_hot", Kind::Number(1, 100), "70"),
-];
+use keys::{KEYS, check};
 
 const PREFIX: &str = "SALESBOT_";
 /// Environment names with this prefix that are not settings keys.
@@ -136,6 +86,27 @@ impl Settings {
     }
 
     fn check_relations(&self, file: &SourceFile, diagnostics: &mut Diagnostics) {
+        let rising = |keys: &[&str]| keys.windows(2).all(|pair| self.number(pair[0]) < self.number(pair[1]));
+        let levels = ["elevated", "moderate", "warning", "high", "critical"]
+            .map(|name| format!("dialogue.frustration.thresholds.{name}"));
+        if !rising(&levels.each_ref().map(String::as_str)) {
+            let message = "`dialogue.frustration.thresholds`: elevated < moderate < warning < high < critical must hold";
+            diagnostics.error(file, Place::default(), "E12", message);
+        }
+        let guard = self.number("dialogue.guard.high_frustration_threshold");
+        if guard != self.number("dialogue.frustration.thresholds.high") {
+            let message = "`dialogue.guard.high_frustration_threshold` and `dialogue.frustration.thresholds.high` must be equal";
+            diagnostics.error(file, Place::default(), "E12", message);
+        }
+        let bands = ["min", "low", "medium", "high"].map(|name| format!("dialogue.disambiguation.{name}"));
+        if !rising(&bands.each_ref().map(String::as_str)) {
+            let message = "`dialogue.disambiguation`: min < low < medium < high must hold";
+            diagnostics.error(file, Place::default(), "E13", message);
+        }
+        if self.number("dialogue.disambiguation.confirm_gap") > self.number("dialogue.disambiguation.gap") {
+            let message = "`dialogue.disambiguation`: confirm_gap must not be above gap";
+            diagnostics.error(file, Place::default(), "E13", message);
+        }
         let bands =
             ["warm", "hot", "very_hot"].map(|name| self.number(&format!("dialogue.lead_scoring.{name}")));
         if !(bands[0] < bands[1] && bands[1] < bands[2]) {
@@ -175,62 +146,6 @@ impl Settings {
     /// Every key with its value and origin, in the order of the table.
     pub fn show(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         KEYS.iter().filter_map(|(key, ..)| Some((*key, self.values.get(key)?)))
-    }
-
-    /// The engine's plain options.
-    pub fn engine_options(&self) -> EngineOptions {
-        let small = |key: &str| u32::try_from(self.number(key)).unwrap_or(u32::MAX);
-        let byte = |key: &str| u8::try_from(self.number(key)).unwrap_or(u8::MAX);
-        let long = |key: &str| i64::try_from(self.number(key)).unwrap_or(i64::MAX);
-        let on = |flag: &str| self.flags.on(flag);
-        let mut dialogue = Options::default();
-        let limits = &mut dialogue.limits;
-        limits.max_consecutive_objections = small("dialogue.limits.max_consecutive_objections");
-        limits.max_total_objections = small("dialogue.limits.max_total_objections");
-        limits.max_gobacks = small("dialogue.limits.max_gobacks");
-        limits.phase_origin_objection_escape = small("dialogue.limits.phase_origin_objection_escape");
-        let guard = &mut dialogue.guard;
-        guard.max_turns = small("dialogue.guard.max_turns");
-        guard.timeout_seconds = long("dialogue.guard.timeout_seconds");
-        guard.active_gap_seconds = long("dialogue.guard.active_gap_seconds");
-        guard.high_frustration_threshold = byte("dialogue.guard.high_frustration_threshold");
-        guard.max_same_message = self.usize("dialogue.guard.max_same_message");
-        guard.max_same_state = small("dialogue.guard.max_same_state");
-        guard.progress_check_interval = small("dialogue.guard.progress_check_interval");
-        guard.min_unique_states_for_progress = self.usize("dialogue.guard.min_unique_states_for_progress");
-        let escalation = &mut dialogue.escalation;
-        escalation.frustration_threshold = small("dialogue.escalation.frustration_threshold");
-        escalation.misunderstanding_threshold = small("dialogue.escalation.misunderstanding_threshold");
-        escalation.high_value_company_size = long("dialogue.escalation.high_value_company_size");
-        let list =
-            self.text("dialogue.escalation.complex_intents").split(',').map(|name| name.trim().to_owned());
-        escalation.complex_intents = list.filter(|name| !name.is_empty()).collect();
-        let scoring = &mut dialogue.lead_scoring;
-        scoring.enabled = on("lead_scoring");
-        scoring.warm = byte("dialogue.lead_scoring.warm");
-        scoring.hot = byte("dialogue.lead_scoring.hot");
-        scoring.very_hot = byte("dialogue.lead_scoring.very_hot");
-        dialogue.circular_flow = on("circular_flow");
-        dialogue.rules.price_question = on("price_question_override");
-        dialogue.rules.conversation_guard = on("conversation_guard");
-        dialogue.rules.multi_tier_fallback = on("multi_tier_fallback");
-        dialogue.rules.stall_guard = on("universal_stall_guard");
-        dialogue.rules.objection_handler = on("objection_handler");
-        EngineOptions {
-            dialogue,
-            nlu: NluOptions {
-                tone: on("tone_analysis"),
-                secondary: on("secondary_intent_detection"),
-                context: on("refinement_pipeline"),
-                structural: on("structural_frustration_detection"),
-            },
-            strict_counts: self.text("knowledge.strict_counts") == "true",
-            writer: WriterOptions {
-                company: self.text("company.name").to_owned(),
-                vary: on("response_variations"),
-                apologise: on("apology_system"),
-            },
-        }
     }
 }
 
@@ -300,26 +215,6 @@ fn read_flag(
     };
 }
 
-fn check(text: &str, kind: Kind) -> Result<String, String> {
-    let good = match kind {
-        Kind::Text | Kind::List => true,
-        Kind::Address => text.parse::<SocketAddr>().is_ok(),
-        Kind::Truth => ["true", "false"].contains(&text),
-        Kind::Number(low, high) => text.parse::<u64>().is_ok_and(|number| (low..=high).contains(&number)),
-        Kind::OneOf(known) => known.contains(&text),
-    };
-    if good {
-        return Ok(text.to_owned());
-    }
-    Err(match kind {
-        Kind::Address => format!("expected an address with a port such as 127.0.0.1:8000, found `{text}`"),
-        Kind::Truth => format!("expected true or false, found `{text}`"),
-        Kind::Number(low, high) => format!("expected a whole number from {low} to {high}, found `{text}`"),
-        Kind::OneOf(known) => format!("expected one of {}, found `{text}`", known.join(", ")),
-        Kind::Text | Kind::List => format!("expected text, found `{text}`"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,7 +255,7 @@ mod tests {
     fn the_shipped_file_repeats_the_defaults() {
         let shipped = include_str!("../../../content/settings.yaml");
         let settings = resolve(shipped, &[]).unwrap();
-        for (key, _, default) in KEYS {
+        for (key, _, default) in KEYS.iter().copied() {
             assert_eq!(settings.text(key), default, "{key}");
             assert_eq!(
                 settings.values[key].origin, "settings",

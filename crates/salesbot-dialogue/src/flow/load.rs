@@ -4,19 +4,25 @@
 //! merge by intent, all other keys replace; `null` removes an inherited row. All problems of all files are
 //! reported together.
 
+mod build;
 mod lint;
 mod names;
 mod priorities;
+mod raw;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use salesbot_yaml::{Diagnostics, Fields, Node, Place, SourceFile, entries, items, parse, strings};
+use salesbot_yaml::{Diagnostics, Fields, Node, Place, Severity, SourceFile, entries, items, parse, strings};
 
-use super::{Catalog, Chain, Flow, Goal, Kind, Origin, RankRule, State, StateId};
+use super::{Catalog, Chain, Flow, Goal, Kind, Origin, Pattern, RankRule, RowPlace, State, StateId};
 use crate::condition::{self, Condition, Scope};
 use crate::{IntentCatalog, IntentId};
-use lint::lint;
+use build::FlowBuilder;
+use lint::{Seen, lint};
 use names::{Names, read_chain};
+use raw::{Raw, Row, RowKey, lay_over};
 
 /// The files of `content/flows/`.
 #[derive(Clone, Debug, Default)]
@@ -33,43 +39,13 @@ pub struct Known<'a> {
     /// Does an action have a reply recipe?
     pub action: &'a dyn Fn(&str) -> bool,
     pub flag: &'a dyn Fn(&str) -> bool,
+    /// Does an action put a question of its own?
+    pub asks: &'a dyn Fn(&str) -> bool,
+    /// Is there a question for (flow, state, slot)?
+    pub asked: &'a dyn Fn(&str, &str, &str) -> bool,
+    /// Flows that a model may lead are run.
+    pub autonomous: bool,
 }
-
-/// A state as written, before inheritance; each row remembers its place.
-#[derive(Clone, Default)]
-struct Raw<'a> {
-    file: Option<&'a SourceFile>,
-    place: Place,
-    extends: Option<&'a Node>,
-    mixins: Vec<&'a Node>,
-    is_abstract: bool,
-    keys: BTreeMap<&'static str, &'a Node>,
-    rules: Rows<'a>,
-    transitions: Rows<'a>,
-}
-
-type Rows<'a> = BTreeMap<String, Option<(&'a Node, &'a SourceFile)>>;
-
-const KEYS: [&str; 18] = [
-    "kind",
-    "goal",
-    "phase",
-    "state",
-    "required",
-    "optional",
-    "on_enter_flags",
-    "on_enter",
-    "next",
-    "prev",
-    "max_turns",
-    "options_from_turn",
-    "stall_exit",
-    "final",
-    "price_default",
-    "unclear_default",
-    "phase_label",
-    "note",
-];
 
 impl Catalog {
     /// Compiles all flows. With errors in `diagnostics` the result must not be used.
@@ -81,15 +57,24 @@ impl Catalog {
     ) -> Self {
         let base = parse_all(&sources.base, diagnostics);
         let flows = parse_all(&sources.flows, diagnostics);
-        let mut loader =
-            Loader { intents: &intents, known, groups: BTreeMap::new(), shared: BTreeMap::new() };
+        let mut loader = Loader {
+            intents: &intents,
+            known,
+            groups: BTreeMap::new(),
+            shared: BTreeMap::new(),
+            files: RefCell::default(),
+            used: RefCell::default(),
+        };
         loader.read_groups(&base, diagnostics);
         let slots = all_slots(known, &base, &flows);
         loader.read_conditions(&base, &slots, diagnostics);
         let shared_states = loader.read_states(&base, "states", diagnostics);
         let mixins = loader.read_states(&base, "mixins", diagnostics);
         let profiles = loader.read_profiles(&base, &slots, diagnostics);
+        let patterns = loader.read_patterns(&base, diagnostics);
+        loader.check_base_keys(&base, diagnostics);
         let mut compiled = BTreeMap::new();
+        let mut switched_off = Vec::new();
         for (file, root) in &flows {
             let part = FlowBuilder {
                 loader: &loader,
@@ -99,12 +84,16 @@ impl Catalog {
                 profiles: &profiles,
                 slots: &slots,
             };
-            if let Some(flow) = part.build(root, diagnostics) {
+            let Some(flow) = part.build(root, diagnostics) else { continue };
+            if flow.autonomous && !known.autonomous {
+                switched_off.push(flow.name);
+            } else {
                 compiled.insert(flow.name.clone(), flow);
             }
         }
+        loader.check_unused(&base, diagnostics);
         let groups = loader.groups;
-        Self { intents, flows: compiled, groups }
+        Self { intents, flows: compiled, groups, patterns, switched_off }
     }
 }
 
@@ -140,6 +129,10 @@ struct Loader<'a> {
     known: &'a Known<'a>,
     groups: BTreeMap<String, Vec<IntentId>>,
     shared: BTreeMap<String, Condition>,
+    /// Names of files, each kept once.
+    files: RefCell<BTreeMap<String, Arc<str>>>,
+    /// Shared names some flow makes use of.
+    used: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Loader<'a> {
@@ -149,6 +142,98 @@ impl<'a> Loader<'a> {
             for (key, node) in entries(groups, file, diagnostics) {
                 let members = self.intent_list(node, file, diagnostics);
                 self.groups.insert(key.text().unwrap_or_default().to_owned(), members);
+            }
+        }
+    }
+
+    fn name_of(&self, file: &SourceFile) -> Arc<str> {
+        let mut files = self.files.borrow_mut();
+        files.entry(file.name.clone()).or_insert_with(|| file.name.as_str().into()).clone()
+    }
+
+    fn key_name(&self, key: RowKey) -> &str {
+        match key {
+            RowKey::Intent(id) => self.intents.name(id),
+            RowKey::DataComplete => "data_complete",
+            RowKey::Any => "any",
+        }
+    }
+
+    /// Files of `_base` hold these blocks and no others.
+    fn check_base_keys(&self, base: &[(&SourceFile, Node)], diagnostics: &mut Diagnostics) {
+        const BLOCKS: [&str; 7] =
+            ["groups", "conditions", "states", "mixins", "priorities", "patterns", "library"];
+        for (file, root) in base {
+            for (key, _) in root.map().unwrap_or_default() {
+                let name = key.text().unwrap_or_default();
+                if !BLOCKS.contains(&name) {
+                    diagnostics
+                        .error(file, key.place, "E02", format!("unknown key `{name}`"))
+                        .label(format!("known here: {}", BLOCKS.join(", ")))
+                        .suggest(name, BLOCKS);
+                }
+            }
+        }
+    }
+
+    fn read_patterns(&self, base: &[(&SourceFile, Node)], diagnostics: &mut Diagnostics) -> Vec<Pattern> {
+        let mut found = Vec::new();
+        for (file, root) in base {
+            let Some(patterns) = root.get("patterns") else { continue };
+            for (key, node) in entries(patterns, file, diagnostics) {
+                let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+                let (intents, limits) = (fields.node("intents"), fields.node("limits"));
+                fields.finish();
+                let intents =
+                    intents.map(|node| self.intent_list(node, file, diagnostics)).unwrap_or_default();
+                let mut by_persona = BTreeMap::new();
+                for (persona, pair) in limits.map(|node| entries(node, file, diagnostics)).unwrap_or_default()
+                {
+                    let numbers: Vec<u32> = items(pair)
+                        .iter()
+                        .filter_map(|n| n.text()?.parse().ok())
+                        .filter(|n| *n > 0)
+                        .collect();
+                    match numbers[..] {
+                        [streak, total] => {
+                            by_persona.insert(persona.text().unwrap_or_default().to_owned(), (streak, total));
+                        }
+                        _ => {
+                            diagnostics.error(
+                                file,
+                                pair.place,
+                                "E18",
+                                "a limit is `[in a row, in all]`, both above 0",
+                            );
+                        }
+                    }
+                }
+                if !by_persona.contains_key("default") {
+                    diagnostics.error(file, key.place, "E17", "limits need an entry `default`");
+                }
+                let name = key.text().unwrap_or_default().to_owned();
+                found.push(Pattern { name, intents, limits: by_persona });
+            }
+        }
+        found
+    }
+
+    /// Shared conditions and mixins no flow uses. A file that says `library: true` offers them for others.
+    fn check_unused(&self, base: &[(&SourceFile, Node)], diagnostics: &mut Diagnostics) {
+        let used = self.used.borrow();
+        for (file, root) in base {
+            if root.get("library").and_then(Node::text) == Some("true") {
+                continue;
+            }
+            for (block, what) in [("conditions", "condition"), ("mixins", "mixin")] {
+                for (key, _) in root.get(block).and_then(Node::map).unwrap_or_default() {
+                    let name = key.text().unwrap_or_default();
+                    if !used.contains(name) {
+                        diagnostics
+                            .warning(file, key.place, "W10", format!("{what} `{name}` is never used"))
+                            .hint("remove it, or say `library: true` in this file");
+                    }
+                }
             }
         }
     }
@@ -170,7 +255,7 @@ impl<'a> Loader<'a> {
     }
 
     fn scope<'s>(&'s self, slots: &'s BTreeSet<String>) -> Scope<'s> {
-        Scope { intents: self.intents, groups: &self.groups, shared: &self.shared, slots }
+        Scope { intents: self.intents, groups: &self.groups, shared: &self.shared, slots, used: &self.used }
     }
 
     /// Conditions may use those above them in the file; a cycle is therefore an unknown name.
@@ -198,104 +283,6 @@ impl<'a> Loader<'a> {
             }
         }
     }
-
-    fn read_states<'n>(
-        &self,
-        base: &'n [(&'n SourceFile, Node)],
-        key: &str,
-        diagnostics: &mut Diagnostics,
-    ) -> BTreeMap<String, Raw<'n>> {
-        let mut found = BTreeMap::new();
-        for (file, root) in base {
-            let Some(states) = root.get(key) else { continue };
-            for (name, node) in entries(states, file, diagnostics) {
-                let raw = self.read_state(node, name.place, file, diagnostics);
-                found.insert(name.text().unwrap_or_default().to_owned(), raw);
-            }
-        }
-        found
-    }
-
-    fn read_state<'n>(
-        &self,
-        node: &'n Node,
-        place: Place,
-        file: &'n SourceFile,
-        diagnostics: &mut Diagnostics,
-    ) -> Raw<'n> {
-        let mut raw = Raw { file: Some(file), place, ..Raw::default() };
-        let Some(mut fields) = Fields::of(node, file, diagnostics) else { return raw };
-        for key in KEYS {
-            if let Some(value) = fields.node(key) {
-                raw.keys.insert(key, value);
-            }
-        }
-        raw.extends = fields.node("extends");
-        raw.mixins = fields.node("mixins").map(items).unwrap_or_default().iter().collect();
-        raw.is_abstract = fields.or("abstract", false);
-        let rules = fields.node("rules");
-        let own_rules = fields.node("own_rules");
-        let transitions = fields.node("transitions");
-        let own_transitions = fields.node("own_transitions");
-        fields.finish();
-        for rows in [rules, own_rules].into_iter().flatten() {
-            self.read_rows(rows, "do", file, &mut raw.rules, diagnostics);
-        }
-        for rows in [transitions, own_transitions].into_iter().flatten() {
-            self.read_rows(rows, "to", file, &mut raw.transitions, diagnostics);
-        }
-        raw
-    }
-
-    /// Rows `{intents | group, do | to}` become one entry per intent; pseudo-intents keep their name.
-    fn read_rows<'n>(
-        &self,
-        rows: &'n Node,
-        key: &'static str,
-        file: &'n SourceFile,
-        into: &mut Rows<'n>,
-        diagnostics: &mut Diagnostics,
-    ) {
-        for row in items(rows) {
-            let Some(mut fields) = Fields::of(row, file, diagnostics) else { continue };
-            let intents = fields.node("intents");
-            let groups = fields.node("group");
-            let value = fields.node(key);
-            fields.node("note");
-            fields.finish();
-            let mut names: Vec<(String, Place)> = Vec::new();
-            for item in intents.map(items).unwrap_or_default() {
-                names.push((item.text().unwrap_or_default().to_owned(), item.place));
-            }
-            for item in groups.map(items).unwrap_or_default() {
-                let group = item.text().unwrap_or_default();
-                match self.groups.get(group) {
-                    Some(members) => {
-                        names
-                            .extend(members.iter().map(|id| (self.intents.name(*id).to_owned(), item.place)));
-                    }
-                    None => {
-                        diagnostics
-                            .error(file, item.place, "E08", format!("unknown group `{group}`"))
-                            .suggest(group, self.groups.keys().map(String::as_str));
-                    }
-                }
-            }
-            if names.is_empty() {
-                diagnostics.error(file, row.place, "E17", "a row needs `intents` or `group`");
-            }
-            for (name, place) in names {
-                let pseudo = key == "to" && (name == "data_complete" || name == "any");
-                if !pseudo && self.intents.id(&name).is_none() {
-                    diagnostics
-                        .error(file, place, "E08", format!("unknown intent `{name}`"))
-                        .suggest(&name, self.intents.names());
-                    continue;
-                }
-                into.insert(name, value.map(|value| (value, file)));
-            }
-        }
-    }
 }
 
 fn one_of<T: Copy>(
@@ -317,289 +304,4 @@ fn one_of<T: Copy>(
         );
     }
     found
-}
-
-struct FlowBuilder<'a> {
-    loader: &'a Loader<'a>,
-    file: &'a SourceFile,
-    shared: &'a BTreeMap<String, Raw<'a>>,
-    mixins: &'a BTreeMap<String, Raw<'a>>,
-    profiles: &'a BTreeMap<String, Vec<RankRule>>,
-    slots: &'a BTreeSet<String>,
-}
-
-impl<'a> FlowBuilder<'a> {
-    fn build(&self, root: &'a Node, diagnostics: &mut Diagnostics) -> Option<Flow> {
-        let file = self.file;
-        let mut fields = Fields::of(root, file, diagnostics)?;
-        let name: String = fields.required("flow")?;
-        let description = fields.or("description", String::new());
-        let version = fields.or("version", "1.0".to_owned());
-        let goal = fields.node("goal");
-        let entry_state = fields.node("entry_state");
-        if entry_state.is_none() {
-            fields.diagnostics.error(file, root.place, "E17", "key `entry_state` is missing");
-        }
-        let post = fields.node("post_phases_state");
-        let entry_points = fields.node("entry_points");
-        let skips = fields.node("skip_conditions");
-        let progress = fields.node("progress_intents");
-        let priorities = fields.node("priorities");
-        let phases = fields.node("phases");
-        let own_states = fields.node("states");
-        fields.finish();
-        let folder = file.name.rsplit('/').nth(1).unwrap_or_default();
-        if !folder.is_empty() && folder != name {
-            diagnostics.error(file, root.place, "E14", format!("flow `{name}` stands in folder `{folder}`"));
-        }
-        let goal = one_of(goal, &[("contact", Goal::Contact), ("talk", Goal::Talk)], file, diagnostics);
-
-        let mut raws: BTreeMap<String, Raw<'a>> = self.shared.clone();
-        let mut phase_order = Vec::new();
-        let mut phase_of: BTreeMap<String, String> = BTreeMap::new();
-        for phase in phases.map(items).unwrap_or_default() {
-            let raw = self.loader.read_state(phase, phase.place, file, diagnostics);
-            let label = raw.keys.get("phase").and_then(|node| node.text());
-            let state = raw.keys.get("state").and_then(|node| node.text());
-            let (Some(label), Some(state)) = (label, state) else {
-                diagnostics.error(file, phase.place, "E10", "a phase needs `phase` and `state`");
-                continue;
-            };
-            phase_order.push(label.to_owned());
-            phase_of.insert(state.to_owned(), label.to_owned());
-            raws.insert(state.to_owned(), raw);
-        }
-        if let Some(states) = own_states {
-            for (key, node) in entries(states, file, diagnostics) {
-                let raw = self.loader.read_state(node, key.place, file, diagnostics);
-                raws.insert(key.text().unwrap_or_default().to_owned(), raw);
-            }
-        }
-        let mut resolved: BTreeMap<String, Raw<'a>> = BTreeMap::new();
-        for (state, raw) in raws.iter().filter(|(_, raw)| !raw.is_abstract) {
-            resolved.insert(state.clone(), self.resolve(state, raw, &raws, &mut Vec::new(), diagnostics));
-        }
-        let by_name: BTreeMap<String, StateId> = resolved
-            .keys()
-            .enumerate()
-            .map(|(i, state)| (state.clone(), StateId(u16::try_from(i).unwrap_or(u16::MAX))))
-            .collect();
-        let names = Names {
-            by_name: &by_name,
-            flow: &name,
-            entry: entry_state.and_then(Node::text).or(Some(crate::state::START)),
-            raw: None,
-        };
-        let target = |node: Option<&Node>, fallback: &str, diagnostics: &mut Diagnostics| match node {
-            Some(node) => names.state(node, file, diagnostics),
-            None => names.by_text(fallback, root.place, file, diagnostics),
-        };
-        let entry = target(entry_state, "greeting", diagnostics);
-        let post_phases = target(post, "presentation", diagnostics);
-        let start = target(None, crate::state::START, diagnostics);
-        let escalated = target(None, "escalated", diagnostics);
-        let soft_close = target(None, "soft_close", diagnostics);
-        let mut points = BTreeMap::new();
-        for (key, node) in entry_points.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
-            if let Some(id) = names.state(node, file, diagnostics) {
-                points.insert(key.text().unwrap_or_default().to_owned(), id);
-            }
-        }
-        let scope = self.loader.scope(self.slots);
-        let mut skip_conditions = BTreeMap::new();
-        for (key, node) in skips.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
-            let list = items(node)
-                .iter()
-                .filter_map(|item| condition::read(item, &scope, file, diagnostics))
-                .collect();
-            skip_conditions.insert(key.text().unwrap_or_default().to_owned(), list);
-        }
-        let progress_intents = progress
-            .map(|node| entries(node, file, diagnostics))
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|(key, _)| self.loader.intents.id(key.text().unwrap_or_default()))
-            .collect();
-        let priorities = match priorities {
-            Some(node) => self.loader.read_priorities(node, self.profiles, self.slots, file, diagnostics),
-            None => self.profiles.get("default_priorities").cloned().unwrap_or_default(),
-        };
-        let states: Vec<State> = resolved
-            .iter()
-            .map(|(state, raw)| {
-                let names = Names { raw: Some(raw), ..names };
-                self.compile(state, raw, phase_of.get(state).cloned(), &names, &scope, diagnostics)
-            })
-            .collect();
-        let flow = Flow {
-            name: name.clone(),
-            description,
-            version,
-            goal: goal.unwrap_or(Goal::Contact),
-            start: start?,
-            entry: entry?,
-            post_phases: post_phases?,
-            escalated: escalated?,
-            soft_close: soft_close?,
-            entry_points: points,
-            skip_conditions,
-            progress_intents,
-            phase_order,
-            priorities,
-            states,
-            by_name,
-        };
-        lint(&flow, root, file, diagnostics);
-        Some(flow)
-    }
-
-    /// Parent, then mixins, then the state's own keys.
-    fn resolve(
-        &self,
-        name: &str,
-        raw: &Raw<'a>,
-        all: &BTreeMap<String, Raw<'a>>,
-        path: &mut Vec<String>,
-        diagnostics: &mut Diagnostics,
-    ) -> Raw<'a> {
-        let file = raw.file.unwrap_or(self.file);
-        let mut result = Raw { file: raw.file, place: raw.place, ..Raw::default() };
-        if path.iter().any(|seen| seen == name) {
-            diagnostics.error(
-                file,
-                raw.place,
-                "E04",
-                format!("inheritance goes in a circle: {} → {name}", path.join(" → ")),
-            );
-            return result;
-        }
-        path.push(name.to_owned());
-        if let Some(node) = raw.extends {
-            let parent = node.text().unwrap_or_default();
-            match all.get(parent) {
-                Some(parent_raw) => {
-                    let inherited = self.resolve(parent, parent_raw, all, path, diagnostics);
-                    merge(&mut result, &inherited);
-                }
-                None => {
-                    diagnostics
-                        .error(file, node.place, "E03", format!("unknown parent state `{parent}`"))
-                        .suggest(parent, all.keys().map(String::as_str));
-                }
-            }
-        }
-        for node in &raw.mixins {
-            let mixin = node.text().unwrap_or_default();
-            match self.mixins.get(mixin) {
-                Some(found) => {
-                    let mixed = self.resolve(&format!("mixin {mixin}"), found, all, path, diagnostics);
-                    merge(&mut result, &mixed);
-                }
-                None => {
-                    diagnostics
-                        .error(file, node.place, "E03", format!("unknown mixin `{mixin}`"))
-                        .suggest(mixin, self.mixins.keys().map(String::as_str));
-                }
-            }
-        }
-        merge(&mut result, raw);
-        path.pop();
-        result
-    }
-
-    fn compile(
-        &self,
-        name: &str,
-        raw: &Raw<'a>,
-        phase: Option<String>,
-        names: &Names<'_, 'a>,
-        scope: &Scope<'_>,
-        diagnostics: &mut Diagnostics,
-    ) -> State {
-        let file = raw.file.unwrap_or(self.file);
-        let list = |key: &str, diagnostics: &mut Diagnostics| {
-            raw.keys.get(key).map(|node| strings(node, file, diagnostics)).unwrap_or_default()
-        };
-        let mut number = |key: &str, default: u32| {
-            let Some(node) = raw.keys.get(key) else { return default };
-            node.text().and_then(|text| text.parse().ok()).unwrap_or_else(|| {
-                diagnostics.error(
-                    file,
-                    node.place,
-                    "E18",
-                    format!("`{key}` must be a whole number, 0 or more"),
-                );
-                default
-            })
-        };
-        let max_turns = number("max_turns", 0);
-        let options_from_turn = number("options_from_turn", 3);
-        let required = list("required", diagnostics);
-        let on_enter_flags = list("on_enter_flags", diagnostics);
-        for slot in required.iter().filter(|slot| !on_enter_flags.contains(slot)) {
-            if !self.loader.known.slots.contains(slot) {
-                let place = raw.keys.get("required").map_or(raw.place, |node| node.place);
-                diagnostics
-                    .error(file, place, "E20", format!("nothing ever fills the required slot `{slot}`"))
-                    .suggest(slot, self.loader.known.slots.iter().map(String::as_str));
-            }
-        }
-        let on_enter =
-            raw.keys.get("on_enter").and_then(|node| names.action(node, file, self.loader, diagnostics));
-        let mut rules = BTreeMap::new();
-        for (intent, row) in &raw.rules {
-            let (Some((node, row_file)), Some(id)) = (row, self.loader.intents.id(intent)) else { continue };
-            let chain = read_chain(node, "then", scope, row_file, diagnostics, &mut |node, diagnostics| {
-                names.action(node, row_file, self.loader, diagnostics)
-            });
-            rules.insert(id, chain);
-        }
-        let mut transitions = BTreeMap::new();
-        let (mut data_complete, mut any) = (None, None);
-        for (intent, row) in &raw.transitions {
-            let Some((node, row_file)) = row else { continue };
-            let chain = read_chain(node, "then", scope, row_file, diagnostics, &mut |node, diagnostics| {
-                names.state(node, row_file, diagnostics)
-            });
-            match (intent.as_str(), self.loader.intents.id(intent)) {
-                ("data_complete", _) => data_complete = Some(chain),
-                ("any", _) => any = Some(chain),
-                (_, Some(id)) => {
-                    transitions.insert(id, chain);
-                }
-                _ => {}
-            }
-        }
-        let mut state_of =
-            |key: &str| raw.keys.get(key).and_then(|node| names.state(node, file, diagnostics));
-        let (next, prev, stall_exit) = (state_of("next"), state_of("prev"), state_of("stall_exit"));
-        State {
-            name: name.to_owned(),
-            goal: raw.keys.get("goal").and_then(|node| node.text()).unwrap_or_default().to_owned(),
-            file: file.name.clone(),
-            line: raw.place.line,
-            phase_label: raw.keys.get("phase_label").and_then(|node| node.text()).map(str::to_owned),
-            phase,
-            required,
-            optional: list("optional", diagnostics),
-            on_enter_flags,
-            on_enter,
-            next,
-            prev,
-            max_turns,
-            options_from_turn,
-            stall_exit,
-            is_final: raw.keys.get("final").and_then(|node| node.text()) == Some("true"),
-            rules,
-            transitions,
-            data_complete,
-            any,
-        }
-    }
-}
-
-fn merge<'a>(into: &mut Raw<'a>, own: &Raw<'a>) {
-    into.keys.extend(own.keys.iter().map(|(key, node)| (*key, *node)));
-    into.rules.extend(own.rules.iter().map(|(key, row)| (key.clone(), *row)));
-    into.transitions.extend(own.transitions.iter().map(|(key, row)| (key.clone(), *row)));
 }

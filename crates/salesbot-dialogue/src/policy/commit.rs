@@ -5,7 +5,8 @@ use crate::flow::Flow;
 use crate::options::Options;
 use crate::score;
 use crate::state::{DialogueState, KEPT_TURNS, keep_last, percent};
-use crate::{Exchange, Turn, Understanding};
+use crate::window::{TurnType, WINDOW, momentum, turn_type};
+use crate::{Catalog, Exchange, Turn, Understanding};
 
 /// What the reply adds to memory; made by `salesbot-engine::nlg`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,7 +17,8 @@ pub struct ReplyMemory {
     pub apologised: bool,
     pub text_ids: Vec<String>,
     pub sections: Vec<String>,
-    pub cta: bool,
+    /// Kind of the call to action the reply ends with.
+    pub cta: Option<String>,
 }
 
 /// The snapshot after the turn.
@@ -25,20 +27,23 @@ pub fn commit(
     understanding: &Understanding,
     decision: &Decision,
     reply: &ReplyMemory,
-    intents: &crate::IntentCatalog,
+    catalog: &Catalog,
     options: &Options,
 ) -> DialogueState {
-    let flow = turn.flow;
+    let (flow, intents) = (turn.flow, &catalog.intents);
     let mut memory = decision.memory.clone();
     let from = flow.id(&turn.state.state).unwrap_or(flow.start);
     let moved = from != decision.next;
     let next = flow.state(decision.next);
     move_state(&mut memory, flow, turn, decision);
-    count_guard(&mut memory, decision, moved || !understanding.slots.is_empty());
+    count_guard(&mut memory, decision, moved);
+    if moved || !understanding.slots.is_empty() {
+        memory.counters.guard.last_progress_turn = memory.counters.turn;
+    }
     if options.lead_scoring.enabled {
         score::apply(&mut memory, &decision.signals, &options.lead_scoring);
     }
-    remember_episodes(&mut memory, understanding, decision);
+    remember_episodes(&mut memory, turn, understanding, decision, catalog);
     memory.tone.frustration = understanding.tone.frustration;
     memory.tone.negative_turns =
         if understanding.tone.tone.is_negative() { memory.tone.negative_turns.saturating_add(1) } else { 0 };
@@ -53,7 +58,14 @@ pub fn commit(
     keep_last(&mut said.texts, crate::state::KEPT_ITEMS);
     said.sections.extend(reply.sections.iter().cloned());
     keep_last(&mut said.sections, 8);
-    said.ctas += u32::from(reply.cta);
+    said.ctas += u32::from(reply.cta.is_some());
+    if let Some(kind) = turn.state.said.cta.clone()
+        && ["rejection", "no_need", "objection_no_need"].contains(&intents.name(understanding.intent))
+        && !said.ctas_refused.contains(&kind)
+    {
+        said.ctas_refused.push(kind);
+    }
+    said.cta.clone_from(&reply.cta);
     // Who refuses is not asked for a phone later; a phone given freely is always taken.
     let name = intents.name(understanding.intent);
     let at_contact = turn.state.asked.as_ref().is_some_and(|asked| asked.kind == "contact");
@@ -61,7 +73,11 @@ pub fn commit(
     memory.turns.push(Exchange {
         user: turn.message.to_owned(),
         bot: reply.text.clone(),
-        intent: intents.name(understanding.intent).to_owned(),
+        intent: if decision.clarify.is_empty() {
+            intents.name(understanding.intent).to_owned()
+        } else {
+            super::clarify::INTENT.to_owned()
+        },
         action: decision.action.clone(),
         state: flow.state(from).name.clone(),
         next: next.name.clone(),
@@ -89,8 +105,8 @@ fn move_state(memory: &mut DialogueState, flow: &Flow, turn: &Turn<'_>, decision
     } else if flow.state(from).name == "handle_objection" && counters.objections.consecutive == 0 {
         counters.return_state = None;
     }
-    let backwards = decision.reasons.iter().any(|reason| reason == "go_back_allowed");
-    if backwards {
+    let back = ["go_back_allowed", "autonomous_transition_back"];
+    if decision.reasons.iter().any(|reason| back.contains(&reason.as_str())) {
         counters.gobacks += 1;
         for flag in &flow.state(from).on_enter_flags {
             memory.slots.remove(flag);
@@ -105,26 +121,91 @@ fn move_state(memory: &mut DialogueState, flow: &Flow, turn: &Turn<'_>, decision
     memory.state.clone_from(&next.name);
 }
 
-fn count_guard(memory: &mut DialogueState, decision: &Decision, progress: bool) {
+fn count_guard(memory: &mut DialogueState, decision: &Decision, moved: bool) {
     let counters = &mut memory.counters;
-    if progress {
-        counters.guard.last_progress_turn = counters.turn;
-    }
-    if decision.fallback_tier.is_some() {
+    if let Some(tier) = decision.fallback_tier {
         counters.fallbacks += 1;
+        *counters.tiers.entry(tier.to_owned()).or_default() += 1;
     }
-    counters.tier_2_streak =
-        if decision.fallback_tier == Some("fallback_tier_2") { counters.tier_2_streak + 1 } else { 0 };
+    let menu = decision.fallback_tier == Some("fallback_tier_2") && !moved;
+    counters.tier_2_streak = if menu { counters.tier_2_streak + 1 } else { 0 };
 }
 
-fn remember_episodes(memory: &mut DialogueState, understanding: &Understanding, decision: &Decision) {
+/// The events of the talk worth keeping, each with its turn.
+fn remember_episodes(
+    memory: &mut DialogueState,
+    turn: &Turn<'_>,
+    understanding: &Understanding,
+    decision: &Decision,
+    catalog: &Catalog,
+) {
+    let flow = turn.flow;
+    let from = flow.id(&turn.state.state).unwrap_or(flow.start);
+    let delta = flow.order(decision.next) - flow.order(from);
+    let shape = turn_type(understanding.intent, delta, catalog);
+    let had = |kind: &str| turn.state.episodes.iter().any(|episode| episode.kind == kind);
     if let Some((family, attempt)) = decision.objection {
-        memory.remember(if attempt > 1 { "repeated_objection" } else { "objection" }, family);
+        if !had("first_objection") {
+            memory.remember("first_objection", family);
+        } else if attempt > 1 {
+            memory.remember("repeated_objection", &format!("{family} ×{attempt}"));
+        }
     }
-    if understanding.slot("pain_point").is_some() {
-        memory.remember("pain_point", "pain_point");
+    if shape == TurnType::Progress && had("first_objection") && !had("breakthrough") {
+        memory.remember("breakthrough", catalog.intents.name(understanding.intent));
     }
-    if understanding.slot("contact_info").is_some() {
-        memory.remember("contact", "contact_info");
+    let (was, is) = (momentum_before(turn, catalog), decision.window.momentum);
+    if was.abs() > TURNING && is.abs() > TURNING && (was > 0.0) != (is > 0.0) {
+        memory.remember("turning_point", decision.window.direction());
     }
+    for fill in understanding.slots.iter().filter(|fill| !turn.state.has(&fill.slot)) {
+        match fill.slot.as_str() {
+            "pain_point" => memory.remember("pain_point", "pain_point"),
+            slot if super::MEANINGFUL.contains(&slot) => memory.remember("data_revealed", slot),
+            _ => {}
+        }
+    }
+    if flow.state(decision.next).name == "success" && decision.next != from {
+        memory.remember("successful_close", &flow.name);
+    }
+    if let Some(suggestion) = understanding.suggestion.as_ref().filter(|_| flow.autonomous) {
+        let target = suggestion.next_state.as_deref().unwrap_or("stay");
+        let reason = decision.reasons.iter().find(|reason| reason.starts_with("autonomous_"));
+        let reason = reason.map_or("outranked", String::as_str);
+        memory.remember(STAGE, &format!("{} → {target}: {reason}", flow.state(from).name));
+        let stages = memory.episodes.iter().filter(|episode| episode.kind == STAGE).count();
+        let mut over = stages.saturating_sub(KEPT_STAGES);
+        memory.episodes.retain(|episode| {
+            let drop = over > 0 && episode.kind == STAGE;
+            over -= usize::from(drop);
+            !drop
+        });
+    }
+    if let Some(last) = turn.state.turns.last() {
+        let outcome = memory.counters.actions.entry(last.action.clone()).or_default();
+        match shape {
+            TurnType::Progress => outcome.0 += 1,
+            TurnType::Regress => outcome.1 += 1,
+            _ => {}
+        }
+    }
+    memory.counters.actions.retain(|_, (on, back)| *on + *back > 0);
+}
+
+/// Momentum on both sides of a turning point.
+const TURNING: f64 = 0.2;
+/// A stage decision of an autonomous flow.
+const STAGE: &str = "stage";
+/// Stage decisions kept.
+const KEPT_STAGES: usize = 10;
+
+/// The momentum as it stood when the last message came.
+fn momentum_before(turn: &Turn<'_>, catalog: &Catalog) -> f64 {
+    let past = &turn.state.turns[turn.state.turns.len().saturating_sub(WINDOW)..];
+    let types = past.iter().filter_map(|past| {
+        let order = |name: &str| turn.flow.id(name).map(|id| turn.flow.order(id));
+        let delta = order(&past.next).zip(order(&past.state)).map_or(0, |(next, from)| next - from);
+        Some(turn_type(catalog.intents.id(&past.intent)?, delta, catalog))
+    });
+    momentum(types)
 }

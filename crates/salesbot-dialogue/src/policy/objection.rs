@@ -68,15 +68,14 @@ pub(super) fn count(
     intents: &IntentCatalog,
     options: &Options,
 ) {
+    let (in_a_row, in_all) = options.limits.objections(memory.text("persona"));
     let objections = &mut memory.counters.objections;
     let Some(family) = family_of(intents.name(intent)) else {
         objections.consecutive = 0;
         return;
     };
     *objections.families.entry(family.name.to_owned()).or_default() += 1;
-    if objections.consecutive < options.limits.max_consecutive_objections
-        && objections.total < options.limits.max_total_objections
-    {
+    if objections.consecutive < in_a_row && objections.total < in_all {
         objections.consecutive += 1;
         objections.total += 1;
     }

@@ -1,7 +1,7 @@
 //! Which proposal wins: by (priority, rank, order). One place, nothing after it.
 
-use super::{Decision, Merge, Move, Proposal, View};
-use crate::flow::{Goal, Kind, RankRule, StateId};
+use super::{Decision, Merge, Move, Priority, Proposal, View, directives, overlay};
+use crate::flow::{Goal, Kind, Origin, RankRule, StateId};
 
 /// A proposal no row of `priorities` matches.
 const NO_RANK: u32 = 10_000;
@@ -64,20 +64,39 @@ pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision
         visited.push(next);
     }
     let entered = view.flow.state(next);
-    let mut chosen = match action.map(|at| &proposals[at].what) {
+    let requested = match action.map(|at| &proposals[at].what) {
         Some(Move::Act(name)) => name.clone(),
         _ => DEFAULT_ACTION.to_owned(),
     };
-    if next != view.state
-        && let Some(on_enter) = &entered.on_enter
-    {
-        chosen.clone_from(on_enter);
+    let moved = next != view.state;
+    let verdict = overlay::weigh(view, &requested, next);
+    let mut chosen = requested.clone();
+    if let Some(instead) = verdict.action.filter(|_| !view.options.rules.overlays_in_shadow) {
+        overrule(view, instead, verdict.reason, &mut proposals, &mut reasons);
+        instead.clone_into(&mut chosen);
     }
+    chosen = match (&entered.on_enter, chosen.as_str()) {
+        (Some(on_enter), _) if moved => on_enter.clone(),
+        // A menu belongs to the state it was offered in.
+        (_, "offer_options") if moved => "continue_conversation".to_owned(),
+        (_, "guard_skip_phase") if moved && view.options.rules.skip_speaks_for_state => {
+            "continue_conversation".to_owned()
+        }
+        _ => chosen,
+    };
+    let tier = tier_of(&requested);
     let ends = ["objection_limit_exceeded", "conversation_guard_soft_close"];
     let ended = reasons.iter().any(|reason| ends.contains(&reason.as_str()));
     Decision {
-        fallback_tier: tier_of(&chosen),
+        fallback_tier: tier,
         action: chosen,
+        requested,
+        overlay: verdict,
+        window: crate::window::Window::blank(),
+        directives: directives::Directives::default(),
+        cta: Err("no_cta_available"),
+        clarify: Vec::new(),
+        menu: None,
         next,
         visited,
         is_final: entered.is_final || ended || (view.before.counters.finished && next == view.state),
@@ -88,6 +107,35 @@ pub(super) fn resolve(view: &View<'_>, mut proposals: Vec<Proposal>) -> Decision
         signals: Vec::new(),
         memory: view.memory.clone(),
     }
+}
+
+/// Enters the overlay's action among the proposals, in place of the winner.
+fn overrule(
+    view: &View<'_>,
+    action: &str,
+    reason: Option<&str>,
+    proposals: &mut Vec<Proposal>,
+    reasons: &mut Vec<String>,
+) {
+    let reason = reason.unwrap_or("policy").to_owned();
+    for proposal in proposals.iter_mut().filter(|proposal| proposal.kind() == Kind::Action) {
+        if proposal.won {
+            reasons.retain(|known| *known != proposal.reason);
+            proposal.won = false;
+        }
+    }
+    reasons.insert(0, reason.clone());
+    proposals.push(Proposal {
+        source: "PolicyOverlay",
+        what: Move::Act(action.to_owned()),
+        priority: Priority::Low,
+        rank: NO_RANK,
+        combinable: true,
+        reason,
+        origin: Origin::Engine,
+        intent: view.understanding.intent,
+        won: true,
+    });
 }
 
 fn best(proposals: &[Proposal], wanted: impl Fn(&Proposal) -> bool) -> Option<usize> {
@@ -139,11 +187,14 @@ fn skip_phases(
     if view.state().phase.is_none() || from == view.state {
         return next;
     }
+    let temperature = view.memory.text("lead_temperature").filter(|_| view.options.lead_scoring.enabled);
     for _ in 0..MAX_SKIPS {
         let state = view.flow.state(next);
         let conditions = state.phase.as_ref().and_then(|phase| view.flow.skip_conditions.get(phase));
-        let skippable = view.flow.order(next) > view.flow.order(view.state)
-            && conditions.is_some_and(|list| list.iter().any(|condition| condition.holds(view)));
+        let by_condition = conditions.is_some_and(|list| list.iter().any(|condition| condition.holds(view)));
+        let skipped = temperature.and_then(|name| view.flow.skip_phases.get(name));
+        let by_lead = skipped.zip(state.phase.as_ref()).is_some_and(|(list, phase)| list.contains(phase));
+        let skippable = view.flow.order(next) > view.flow.order(view.state) && (by_condition || by_lead);
         let Some(after) = state.next.filter(|_| skippable) else { break };
         visited.push(next);
         reasons.push(format!("phase_skipped_{}", state.name));

@@ -1,33 +1,52 @@
-//! The rules that propose. Each is a function of the view; none sees another's proposals.
-//!
-//! Not here yet: disambiguation, pattern guard, phase-exhausted menu, autonomous decision (they come with the
-//! full engine). The order of [`SOURCES`] breaks full ties.
+//! The rules that propose. Each is a function of the view; none sees another's proposals. The order of
+//! [`SOURCES`] breaks full ties.
 
 use super::objection::{Family, family_of};
 use super::{Move, Priority, Proposal, View};
 use crate::flow::{Chain, Origin, StateId};
-use crate::guard::{self, Tier};
+use crate::guard::Tier;
 use crate::{IntentId, Options};
 
-type Source = fn(&View<'_>, &mut Proposals<'_>);
-/// Whether a source takes part, by the options its flag set at start-up.
-type Switch = fn(&Options) -> bool;
+type Rule = fn(&View<'_>, &mut Proposals);
 
-/// In tie-breaking order (dialogue reference, section 4).
-const SOURCES: [(&str, Switch, Source); 12] = [
-    ("GoBackGuardSource", always, go_back),
-    ("ConversationGuardSource", |options| options.rules.conversation_guard, conversation_guard),
-    ("PriceQuestionSource", |options| options.rules.price_question, price_question),
-    ("FactQuestionSource", always, fact_question),
-    ("DataCollectorSource", always, data_collector),
-    ("ObjectionGuardSource", always, objection_limit),
-    ("ObjectionReturnSource", always, objection_return),
-    ("IntentProcessorSource", always, intent_processor),
-    ("StallGuardSource", |options| options.rules.stall_guard, stall_guard),
-    ("TransitionResolverSource", always, intent_transition),
-    ("ContactSource", always, contact),
-    ("EscalationSource", always, escalation),
+/// One knowledge source of the decision.
+struct Source {
+    name: &'static str,
+    /// Whether it takes part, by the options its flag set at start-up.
+    on: fn(&Options) -> bool,
+    /// Acts on the intent of the message: silent while the client is asked what he meant.
+    by_intent: bool,
+    rule: Rule,
+}
+
+const fn source(name: &'static str, on: fn(&Options) -> bool, by_intent: bool, rule: Rule) -> Source {
+    Source { name, on, by_intent, rule }
+}
+
+/// In tie-breaking order (dialogue reference, section 4); the contact in any message is ours.
+static SOURCES: [Source; 16] = [
+    source("GoBackGuardSource", always, true, go_back),
+    source("ConversationGuardSource", |options| options.rules.multi_tier_fallback, false, conversation_guard),
+    source("DisambiguationSource", |options| options.disambiguation.enabled, false, disambiguation),
+    source("PriceQuestionSource", |options| options.rules.price_question, true, price_question),
+    source("FactQuestionSource", always, true, fact_question),
+    source("DataCollectorSource", always, false, data_collector),
+    source("IntentPatternGuardSource", |options| options.rules.pattern_guard, true, pattern_guard),
+    source("ObjectionGuardSource", always, true, objection_limit),
+    source("ObjectionReturnSource", always, true, objection_return),
+    source("IntentProcessorSource", always, true, intent_processor),
+    source("AutonomousDecisionSource", always, true, autonomous),
+    source("PhaseExhaustedSource", |options| options.rules.phase_exhausted, true, phase_exhausted),
+    source("StallGuardSource", |options| options.rules.stall_guard, true, stall_guard),
+    source("TransitionResolverSource", always, true, intent_transition),
+    source("ContactSource", always, true, contact),
+    source("EscalationSource", always, true, escalation),
 ];
+
+/// Every source by name, in its order.
+pub fn source_names() -> impl Iterator<Item = &'static str> {
+    SOURCES.iter().map(|source| source.name)
+}
 
 fn always(_: &Options) -> bool {
     true
@@ -35,23 +54,25 @@ fn always(_: &Options) -> bool {
 
 pub(super) fn propose(view: &View<'_>) -> Vec<Proposal> {
     let mut proposals = Proposals { list: Vec::new(), source: "", intent: view.understanding.intent };
-    for (name, on, source) in SOURCES {
-        if on(view.options) {
-            proposals.source = name;
+    let asks_back = !view.clarify.is_empty();
+    for source in &SOURCES {
+        let off = view.options.sources_off.iter().any(|name| name == source.name);
+        if !off && (source.on)(view.options) && !(asks_back && source.by_intent) {
+            proposals.source = source.name;
             proposals.intent = view.understanding.intent;
-            source(view, &mut proposals);
+            (source.rule)(view, &mut proposals);
         }
     }
     proposals.list
 }
 
-struct Proposals<'a> {
+struct Proposals {
     list: Vec<Proposal>,
-    source: &'a str,
+    source: &'static str,
     intent: IntentId,
 }
 
-impl Proposals<'_> {
+impl Proposals {
     fn add(
         &mut self,
         what: Move,
@@ -60,9 +81,8 @@ impl Proposals<'_> {
         origin: Origin,
         reason: impl Into<String>,
     ) {
-        let source = SOURCES.iter().map(|(name, ..)| *name).find(|name| *name == self.source).unwrap_or("");
+        let (source, intent) = (self.source, self.intent);
         let reason = reason.into();
-        let intent = self.intent;
         self.list.push(Proposal {
             source,
             what,
@@ -115,7 +135,7 @@ fn gobacks_spent(view: &View<'_>) -> bool {
 }
 
 /// Acknowledges a wish to go back; at most `max_gobacks` times a talk.
-fn go_back(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn go_back(view: &View<'_>, proposals: &mut Proposals) {
     let intent = view.understanding.intent;
     if !view.catalog.in_group(intent, "go_back") || transition_of(view, intent).is_none() {
         return;
@@ -131,11 +151,8 @@ fn go_back(view: &View<'_>, proposals: &mut Proposals<'_>) {
 }
 
 /// Loops, repeats and talks that run too long; never over a message that speaks for itself.
-fn conversation_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
-    let Some(tier) = guard::check(view) else { return };
-    if !view.options.rules.multi_tier_fallback {
-        return;
-    }
+fn conversation_guard(view: &View<'_>, proposals: &mut Proposals) {
+    let Some(tier) = view.guard.filter(|_| view.clarify.is_empty()) else { return };
     let reason = format!("conversation_guard_{}", tier.name());
     match tier {
         Tier::Rephrase => proposals.act("guard_rephrase", Priority::Normal, Origin::Engine, reason),
@@ -156,8 +173,15 @@ fn conversation_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
     }
 }
 
+/// Two readings that are handled differently: the client is asked which he meant.
+fn disambiguation(view: &View<'_>, proposals: &mut Proposals) {
+    if !view.clarify.is_empty() {
+        proposals.act_alone("ask_clarification", Priority::High, "disambiguation_needed");
+    }
+}
+
 /// Answers a price question at once, in any state, main or in passing.
-fn price_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn price_question(view: &View<'_>, proposals: &mut Proposals) {
     let Some(intent) = view.understanding.intents().find(|id| view.intents.is_price(*id)) else { return };
     proposals.intent = intent;
     let default = match view.intents.name(intent) {
@@ -172,10 +196,11 @@ fn price_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
 }
 
 /// Answers any other question that the knowledge base is for.
-fn fact_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
-    let Some(intent) = view.understanding.intents().find(|id| view.intents.is_fact_question(*id)) else {
-        return;
-    };
+fn fact_question(view: &View<'_>, proposals: &mut Proposals) {
+    let narrowed = view.catalog.groups.get("fact_questions");
+    let asked =
+        |id: &IntentId| view.intents.is_fact_question(*id) && narrowed.is_none_or(|group| group.contains(id));
+    let Some(intent) = view.understanding.intents().find(asked) else { return };
     proposals.intent = intent;
     let name = view.intents.name(intent);
     let default = match name {
@@ -197,13 +222,15 @@ fn fact_question(view: &View<'_>, proposals: &mut Proposals<'_>) {
 }
 
 /// All required slots hold: the phase is done, in the same turn.
-fn data_collector(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn data_collector(view: &View<'_>, proposals: &mut Proposals) {
     let state = view.state();
     // Who asks to go back is not moved on, even out of a phase of one turn.
     let goes_back = view.catalog.in_group(view.understanding.intent, "go_back")
         && !view.has_data()
         && !gobacks_spent(view);
-    if state.is_final || state.required.is_empty() || !view.has_all_required() || goes_back {
+    // Where a model leads the talk, filled slots alone do not.
+    let led = view.flow.autonomous && state.phase.is_some() && view.understanding.suggestion.is_some();
+    if state.is_final || state.required.is_empty() || !view.has_all_required() || goes_back || led {
         return;
     }
     if let Some(target) = state.data_complete.as_ref().and_then(|chain| pick(chain, view)) {
@@ -211,8 +238,28 @@ fn data_collector(view: &View<'_>, proposals: &mut Proposals<'_>) {
     }
 }
 
+/// The same kind of intent again and again: a gentle push on, or in the close the answer and the number.
+fn pattern_guard(view: &View<'_>, proposals: &mut Proposals) {
+    let intent = view.understanding.intent;
+    for pattern in view.catalog.patterns.iter().filter(|pattern| pattern.intents.contains(&intent)) {
+        let persona = view.memory.text("persona").unwrap_or("default");
+        let Some(&(streak, total)) = pattern.limits.get(persona).or_else(|| pattern.limits.get("default"))
+        else {
+            continue;
+        };
+        let in_a_row = view.streak_of(|id| pattern.intents.contains(&id));
+        let in_all = view.total_of(|id| pattern.intents.contains(&id));
+        if in_a_row < streak && in_all < total {
+            continue;
+        }
+        let action = if view.state().name == "close" { "close_answer_and_collect" } else { "nudge_progress" };
+        let priority = if in_a_row >= streak * 2 { Priority::High } else { Priority::Normal };
+        proposals.act(action, priority, Origin::Engine, format!("intent_pattern_{}", pattern.name));
+    }
+}
+
 /// Stops arguing at the limit, or when a family that may close comes again after its attempts.
-fn objection_limit(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn objection_limit(view: &View<'_>, proposals: &mut Proposals) {
     if view.objection_limit_reached() && view.is_objection() {
         proposals.act(
             "objection_limit_reached",
@@ -236,7 +283,7 @@ fn is_used_up(view: &View<'_>, family: &Family) -> bool {
 }
 
 /// Brings the talk back from an objection to the phase it came from.
-fn objection_return(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn objection_return(view: &View<'_>, proposals: &mut Proposals) {
     if view.state().name != "handle_objection" {
         return;
     }
@@ -258,21 +305,21 @@ fn objection_return(view: &View<'_>, proposals: &mut Proposals<'_>) {
         && objections.consecutive >= view.options.limits.phase_origin_objection_escape
     {
         proposals.go(saved, Priority::High, Origin::Engine, "objection_phase_origin_escape");
-    } else if view.is_objection()
-        && !is_phase
-        && (objections.consecutive >= 3 || objections.total + 1 >= view.options.limits.max_total_objections)
-    {
-        proposals.go(
-            view.flow.entry,
-            Priority::Normal,
-            Origin::Engine,
-            "objection_loop_escape_to_entry_state",
-        );
+    } else if view.is_objection() && !is_phase {
+        let (_, in_all) = view.objection_limits();
+        let reason = if objections.consecutive >= 3 {
+            "objection_loop_escape_to_entry_state"
+        } else if objections.total + 1 >= in_all {
+            "objection_total_escape_to_entry_state"
+        } else {
+            return;
+        };
+        proposals.go(view.flow.entry, Priority::Normal, Origin::Engine, reason);
     }
 }
 
 /// The state's own rule for the intent; without one the taxonomy's answer.
-fn intent_processor(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn intent_processor(view: &View<'_>, proposals: &mut Proposals) {
     let intent = view.understanding.intent;
     let name = view.intents.name(intent);
     if view.intents.is_price(intent) && view.options.rules.price_question {
@@ -299,8 +346,64 @@ fn intent_processor(view: &View<'_>, proposals: &mut Proposals<'_>) {
     }
 }
 
+/// What a language model suggested for an autonomous flow, within its bounds: its own stages, the close, the
+/// soft close; never a win, never a hand-over.
+fn autonomous(view: &View<'_>, proposals: &mut Proposals) {
+    if !view.flow.autonomous || view.state().phase.is_none() {
+        return;
+    }
+    let Some(suggestion) = &view.understanding.suggestion else {
+        // Nobody suggests: the stage's own rules speak, and data moves it.
+        return;
+    };
+    let act = |proposals: &mut Proposals, reason: &str| {
+        proposals.act("autonomous_respond", Priority::Normal, Origin::Engine, reason);
+    };
+    let Some(name) = suggestion.next_state.as_deref() else {
+        let reason = if suggestion.failed { "autonomous_llm_fallback" } else { "autonomous_action" };
+        return act(proposals, reason);
+    };
+    let target = view.flow.id(name).filter(|id| {
+        view.flow.state(*id).phase.is_some()
+            || ["close", "soft_close"].contains(&view.flow.state(*id).name.as_str())
+    });
+    let Some(target) = target else { return act(proposals, "autonomous_invalid_target") };
+    let last = ["close", "soft_close"].contains(&view.flow.state(target).name.as_str());
+    let missing = |slot: &String| !view.memory.has(slot);
+    if last && view.state().terminal_requirements.iter().any(missing) {
+        return act(proposals, "autonomous_requirements_missing");
+    }
+    let backwards = view.flow.order(target) < view.flow.order(view.state) && !last;
+    if backwards && gobacks_spent(view) {
+        return act(proposals, "autonomous_go_back_limit");
+    }
+    act(proposals, "autonomous_action");
+    if target != view.state {
+        let reason = if backwards { "autonomous_transition_back" } else { "autonomous_transition" };
+        proposals.go(target, Priority::Normal, Origin::Engine, reason);
+    }
+}
+
+/// Turns without facts in a state from which the stall guard leads on softly.
+fn soft_stall(max_turns: u32) -> u32 {
+    max_turns.saturating_sub(1).max(3)
+}
+
+/// A phase that yields nothing: a menu, once the client has nothing of his own to say.
+fn phase_exhausted(view: &View<'_>, proposals: &mut Proposals) {
+    let state = view.state();
+    let turns = view.turns_in_state();
+    let due = state.max_turns > 0 && (state.options_from_turn..soft_stall(state.max_turns)).contains(&turns);
+    let leads_on = transition_of(view, view.understanding.intent).is_some_and(|target| target != view.state);
+    // An annoyed client gets no menu.
+    let calm = !view.is_frustrated(view.options.frustration.elevated);
+    if due && calm && !view.is_progressing() && !view.has_data() && view.says_nothing() && !leads_on {
+        proposals.act("offer_options", Priority::Normal, Origin::Engine, "phase_exhausted_options");
+    }
+}
+
 /// No state holds a talk for ever.
-fn stall_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn stall_guard(view: &View<'_>, proposals: &mut Proposals) {
     let state = view.state();
     if state.max_turns == 0 || view.speaks_for_itself() {
         return;
@@ -310,7 +413,7 @@ fn stall_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
     }
     let turns = view.turns_in_state();
     let hard = turns >= state.max_turns;
-    let soft = turns >= (state.max_turns - 1).max(3) && !view.has_data();
+    let soft = turns >= soft_stall(state.max_turns) && !view.is_progressing() && !view.has_data();
     if !hard && !soft {
         return;
     }
@@ -327,26 +430,34 @@ fn stall_guard(view: &View<'_>, proposals: &mut Proposals<'_>) {
         true => format!("transition_to_{}", view.flow.state(exit).name),
         false => "continue_conversation".to_owned(),
     };
-    proposals.act(action, priority, Origin::Engine, reason);
+    if view.options.rules.stall_guard_acts {
+        proposals.act(action, priority, Origin::Engine, reason);
+    }
     proposals.go(exit, priority, Origin::Engine, reason);
 }
 
 /// Where the state sends this intent.
-fn intent_transition(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn intent_transition(view: &View<'_>, proposals: &mut Proposals) {
     let intent = view.understanding.intent;
     let name = view.intents.name(intent);
     let goes_back = view.catalog.in_group(intent, "go_back");
     if goes_back && (gobacks_spent(view) || view.has_data()) {
         return;
     }
+    // Without the switch the greeting keeps who comes with trouble; a hand-over row leads him on at once.
+    let safe = view.options.rules.greeting_safety || view.state().name != crate::state::START;
+    if !safe && view.catalog.in_group(intent, "greeting_redirect") {
+        return;
+    }
     let Some(target) = transition_of(view, intent) else { return };
-    let high = name == "rejection" || name == "farewell";
+    let high =
+        ["rejection", "hard_no", "end_conversation", "explicit_close_request", "farewell"].contains(&name);
     let priority = if high { Priority::High } else { Priority::Normal };
     proposals.go(target, priority, Origin::IntentTransition, format!("intent_transition_{name}"));
 }
 
 /// A phone number or e-mail in the message is the goal of the talk, whatever else the message says.
-fn contact(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn contact(view: &View<'_>, proposals: &mut Proposals) {
     let intent = view.understanding.intent;
     if !view.brings_contact()
         || view.intents.is(intent, "contact_provided")
@@ -362,7 +473,7 @@ fn contact(view: &View<'_>, proposals: &mut Proposals<'_>) {
 }
 
 /// Hands over to a person: on request, on sensitive topics, when we keep failing.
-fn escalation(view: &View<'_>, proposals: &mut Proposals<'_>) {
+fn escalation(view: &View<'_>, proposals: &mut Proposals) {
     let options = &view.options.escalation;
     let intents = view.intents;
     let asked_for =

@@ -94,7 +94,14 @@ fn load(flow: &str) -> Result<Catalog, String> {
     };
     let intents = IntentCatalog::from_specs(INTENTS.iter().map(spec).collect());
     let slots: BTreeSet<String> = ["company_size", "pain_point", "contact_info"].map(str::to_owned).into();
-    let known = Known { slots: &slots, action: &|_| true, flag: &|_| true };
+    let known = Known {
+        slots: &slots,
+        action: &|_| true,
+        flag: &|_| true,
+        asks: &|_| false,
+        asked: &|_, _, _| true,
+        autonomous: true,
+    };
     let sources = FlowSources {
         base: vec![SourceFile::new("flows/_base/all.yaml", BASE)],
         flows: vec![SourceFile::new("flows/small/flow.yaml", flow)],
@@ -124,6 +131,7 @@ fn said(catalog: &Catalog, intent: &str, facts: &[(&str, serde_json::Value)]) ->
         asks: false,
         greets: false,
         repeated: false,
+        suggestion: None,
         repairs: Vec::new(),
         because: Vec::new(),
     }
@@ -144,7 +152,7 @@ fn check(start: &str, steps: &[(&str, &[Fact])], want: &str) {
         let turn = Turn { message: "…", state: &state, flow, now: 100 };
         let decision: Decision = decide(&turn, &read, &catalog, &options);
         shown = format!("{} -> {}, {}", intent, decision.action, decision.reasons.join(" "));
-        state = commit(&turn, &read, &decision, &ReplyMemory::default(), &catalog.intents, &options);
+        state = commit(&turn, &read, &decision, &ReplyMemory::default(), &catalog, &options);
         shown.push_str(&format!(" => {}", state.state));
         let saved = snapshot::save(&state);
         assert_eq!(snapshot::restore(&saved, &catalog), Ok((state.clone(), Vec::new())));

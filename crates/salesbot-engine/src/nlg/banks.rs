@@ -1,12 +1,16 @@
-//! The phrase banks of `content/replies/`: what each action says, loaded and checked once.
+//! The phrase banks of `content/replies/`: what each action says, loaded and checked once. How a single
+//! flow says it differently stands in [`flow`].
+
+pub mod flow;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use salesbot_dialogue::policy::objection::FAMILIES;
-use salesbot_dialogue::{Choice, IntentCatalog, Tone};
-use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, items, parse};
+use salesbot_dialogue::{Catalog, Choice, IntentCatalog, Tone};
+use salesbot_yaml::{Diagnostics, Fields, Node, Place, SourceFile, entries, items, parse};
 
 use super::grammar::holes;
+use flow::FlowBank;
 
 /// Files of `content/replies/`.
 #[derive(Clone, Debug)]
@@ -17,6 +21,9 @@ pub struct ReplySources {
     pub messages: SourceFile,
     pub objections: SourceFile,
     pub menus: SourceFile,
+    pub ctas: SourceFile,
+    /// `flows/<name>/replies.yaml`, for flows that have one.
+    pub flows: Vec<SourceFile>,
 }
 
 /// One wording. `tone` limits it to that mood; `asks` says that it ends in a question of its own.
@@ -38,6 +45,13 @@ pub struct QuestionBank {
     pub texts: Vec<Phrase>,
 }
 
+/// What an action says of its own; a text that ends in a question may ask for a slot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MessageBank {
+    pub slot: Option<String>,
+    pub texts: Vec<Phrase>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectionBank {
     /// Finds the one fact that stands between agreement and question.
@@ -53,6 +67,22 @@ pub struct MenuBank {
     pub lead: Vec<Phrase>,
     pub options: Vec<Choice>,
     pub footer: Vec<Phrase>,
+}
+
+/// Calls to action for one place: a state, a stage (`mid`, `late`, `close`) or `soft`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CtaBank {
+    pub at: String,
+    pub kind: String,
+    pub texts: Vec<Phrase>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ctas {
+    pub texts: Vec<CtaBank>,
+    /// Words by which a reply backs off, or names the next step itself: nothing is put after them.
+    pub backs_off: Vec<String>,
+    pub says_it: Vec<String>,
 }
 
 /// Where the facts of a reply come from.
@@ -89,6 +119,8 @@ pub enum QuestionPart {
 pub struct Recipe {
     pub family: String,
     pub ack: Option<String>,
+    /// The action's own text stands before the facts.
+    pub lead: bool,
     pub answer: AnswerPart,
     pub message: MessagePart,
     pub question: QuestionPart,
@@ -104,12 +136,20 @@ pub struct Banks {
     recipes: BTreeMap<String, Recipe>,
     pub acks: BTreeMap<String, Vec<Phrase>>,
     pub questions: Vec<QuestionBank>,
-    pub messages: BTreeMap<String, Vec<Phrase>>,
+    pub messages: BTreeMap<String, MessageBank>,
     pub objections: BTreeMap<String, ObjectionBank>,
     /// Words of agreement for single intents, by intent.
     pub special: BTreeMap<String, Vec<Phrase>>,
     pub menus: BTreeMap<String, MenuBank>,
+    /// "Was it this or that you meant?"
+    pub clarify_two: Vec<Phrase>,
+    pub ctas: Ctas,
+    /// Wordings of single flows, by the flow's name.
+    pub flows: BTreeMap<String, FlowBank>,
 }
+
+/// Kinds of calls to action.
+pub const KINDS: [&str; 4] = ["demo", "contact", "trial", "info"];
 
 /// Any state may be the target of a bridge; one recipe serves them all.
 const BRIDGE: &str = "transition_to";
@@ -125,10 +165,16 @@ impl Banks {
         let mut banks = Self::default();
         banks.read_actions(&sources.actions, diagnostics);
         banks.acks = phrase_map(&sources.acks, "acks", diagnostics);
-        banks.messages = phrase_map(&sources.messages, "messages", diagnostics);
+        banks.messages = message_map(&sources.messages, slots, diagnostics);
         banks.read_questions(&sources.questions, slots, diagnostics);
         banks.read_objections(&sources.objections, diagnostics);
         banks.read_menus(&sources.menus, intents, diagnostics);
+        banks.read_ctas(&sources.ctas, diagnostics);
+        for file in &sources.flows {
+            if let Some((name, bank)) = FlowBank::read(file, slots, diagnostics) {
+                banks.flows.insert(name, bank);
+            }
+        }
         banks.check(sources, slots, diagnostics);
         banks
     }
@@ -144,14 +190,60 @@ impl Banks {
         self.recipes.iter().map(|(name, recipe)| (name.as_str(), recipe))
     }
 
-    /// Texts of an action's message, with the bank's name.
-    pub fn message(&self, action: &str) -> Option<(String, &[Phrase])> {
-        let own = [action, self.recipe(action).map_or(action, |recipe| recipe.bank.as_str())];
-        let name = own
+    /// An action's own texts with the bank's name: those of the flow before the general ones.
+    pub fn message(&self, flow: &str, action: &str) -> Option<(String, &MessageBank)> {
+        let bank = self.recipe(action).map_or(action, |recipe| recipe.bank.as_str());
+        let of_flow = self.flows.get(flow).map(|flow| &flow.messages);
+        for name in [action, bank] {
+            if let Some(found) = of_flow.and_then(|own| own.get(name)) {
+                return Some((format!("{flow}.{name}"), found));
+            }
+        }
+        let name = [action, bank]
             .into_iter()
             .find(|name| self.messages.contains_key(*name))
             .or_else(|| action.starts_with(BRIDGE).then_some(BRIDGE))?;
-        self.messages.get(name).map(|texts| (name.to_owned(), texts.as_slice()))
+        self.messages.get(name).map(|found| (name.to_owned(), found))
+    }
+
+    /// The question of a slot in a state: the flow's own, then the state's, then the slot's general one.
+    pub fn question(&self, flow: &str, state: &str, slot: &str) -> Option<&QuestionBank> {
+        let of_slot = |bank: &&QuestionBank| bank.slot.as_deref() == Some(slot);
+        let own = self.flows.get(flow).and_then(|flow| flow.states.get(state));
+        own.and_then(|own| own.questions.iter().find(of_slot))
+            .or_else(|| self.questions.iter().find(|b| of_slot(b) && b.state.as_deref() == Some(state)))
+            .or_else(|| self.questions.iter().find(|bank| of_slot(bank) && bank.state.is_none()))
+    }
+
+    /// The question of a state that asks for no slot.
+    pub fn open_question(&self, flow: &str, state: &str) -> Option<&QuestionBank> {
+        let own = self.flows.get(flow).and_then(|flow| flow.states.get(state));
+        own.and_then(|own| own.questions.iter().find(|bank| bank.slot.is_none())).or_else(|| {
+            self.questions.iter().find(|bank| bank.slot.is_none() && bank.state.as_deref() == Some(state))
+        })
+    }
+
+    /// Files of single flows name only what exists. Errors: E06 unknown state, E09 unknown action.
+    pub fn check_flows(&self, sources: &[SourceFile], catalog: &Catalog, diagnostics: &mut Diagnostics) {
+        for file in sources {
+            let name = flow::name_of(file);
+            let (Some(bank), Some(flow)) = (self.flows.get(name), catalog.flow(name)) else { continue };
+            for (state, own) in &bank.states {
+                if flow.id(state).is_none() {
+                    diagnostics
+                        .error(file, own.place, "E06", format!("unknown state `{state}`"))
+                        .label(format!("flow `{name}` has no such state"))
+                        .suggest(state, flow.states().map(|(_, state)| state.name.as_str()));
+                }
+            }
+            for (action, place) in &bank.places {
+                if self.recipe(action).is_none() {
+                    diagnostics
+                        .error(file, *place, "E09", format!("action `{action}` has no reply recipe"))
+                        .suggest(action, self.recipes.keys().map(String::as_str));
+                }
+            }
+        }
     }
 
     fn read_actions(&mut self, file: &SourceFile, diagnostics: &mut Diagnostics) {
@@ -198,21 +290,7 @@ impl Banks {
     fn read_questions(&mut self, file: &SourceFile, slots: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
         let Some(root) = parse(file, diagnostics) else { return };
         for node in root.get("questions").map(items).unwrap_or_default() {
-            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
-            let state = fields.optional("state");
-            let slot: Option<String> = fields.optional("slot");
-            let kind: String = fields.required("kind").unwrap_or_default();
-            let texts = fields.node("texts");
-            fields.finish();
-            if !["open", "yes_no", "choice", "contact"].contains(&kind.as_str()) {
-                diagnostics.error(file, node.place, "E18", format!("unknown kind of question `{kind}`"));
-            }
-            if let Some(slot) = slot.as_ref().filter(|slot| !slots.contains(*slot)) {
-                diagnostics
-                    .error(file, node.place, "E07", format!("unknown slot `{slot}`"))
-                    .suggest(slot, slots.iter().map(String::as_str));
-            }
-            self.questions.push(QuestionBank { state, slot, kind, texts: phrases(texts, file, diagnostics) });
+            self.questions.extend(read_question(node, slots, file, diagnostics));
         }
     }
 
@@ -242,7 +320,10 @@ impl Banks {
 
     fn read_menus(&mut self, file: &SourceFile, intents: &IntentCatalog, diagnostics: &mut Diagnostics) {
         let Some(root) = parse(file, diagnostics) else { return };
-        let menus = root.get("menus");
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return };
+        let (menus, two) = (fields.node("menus"), fields.node("clarify_two"));
+        fields.finish();
+        self.clarify_two = phrases(two, file, diagnostics);
         for (key, node) in menus.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
             let (lead, footer, options) =
@@ -268,17 +349,38 @@ impl Banks {
         }
     }
 
+    fn read_ctas(&mut self, file: &SourceFile, diagnostics: &mut Diagnostics) {
+        let Some(root) = parse(file, diagnostics) else { return };
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return };
+        let list = fields.node("ctas");
+        self.ctas.backs_off = fields.optional("backs_off").unwrap_or_default();
+        self.ctas.says_it = fields.optional("says_it").unwrap_or_default();
+        fields.finish();
+        for node in list.map(items).unwrap_or_default() {
+            let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
+            let at = fields.required("at").unwrap_or_default();
+            let kind: String = fields.required("kind").unwrap_or_default();
+            let texts = fields.node("texts");
+            fields.finish();
+            if !KINDS.contains(&kind.as_str()) {
+                diagnostics
+                    .error(file, node.place, "E18", format!("unknown kind of call to action `{kind}`"))
+                    .suggest(&kind, KINDS);
+            }
+            self.ctas.texts.push(CtaBank { at, kind, texts: phrases(texts, file, diagnostics) });
+        }
+    }
+
     /// Every bank a recipe can reach exists, and every placeholder is one the writer fills.
     fn check(&self, sources: &ReplySources, slots: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
         let whole = salesbot_yaml::Place::default();
         for (action, recipe) in &self.recipes {
             let own = [action, &recipe.bank].into_iter().any(|name| self.messages.contains_key(name));
             let needs = recipe.message == MessagePart::Own && !own && !action.starts_with(BRIDGE);
-            // Actions of flows that come later share the bridge of their family.
-            if needs
-                && !["ask", "repair", "close", "greet", "acknowledge", "meta", "exit", "goback", "guard"]
-                    .contains(&recipe.family.as_str())
-            {
+            let of_flow = self.flows.values().any(|flow| flow.messages.contains_key(action));
+            // Families whose question alone makes a reply.
+            let asks = ["ask", "repair", "greet", "acknowledge", "guard"].contains(&recipe.family.as_str());
+            if needs && !of_flow && !asks {
                 diagnostics.error(
                     &sources.messages,
                     whole,
@@ -324,8 +426,11 @@ impl Banks {
                 );
             }
         }
-        if !self.menus.contains_key("default") {
-            diagnostics.error(&sources.menus, whole, "E40", "menu `default` is missing");
+        for name in ["default", "clarify"].into_iter().filter(|name| !self.menus.contains_key(*name)) {
+            diagnostics.error(&sources.menus, whole, "E40", format!("menu `{name}` is missing"));
+        }
+        if self.clarify_two.is_empty() {
+            diagnostics.error(&sources.menus, whole, "E40", "`clarify_two` is missing");
         }
         let known = |hole: &str| {
             ["name", "phone", "email", "tool_in", "company"].contains(&hole) || slots.contains(hole)
@@ -333,9 +438,10 @@ impl Banks {
         let all = self
             .acks
             .values()
-            .chain(self.messages.values())
             .flatten()
-            .chain(self.questions.iter().flat_map(|bank| &bank.texts));
+            .chain(self.messages.values().flat_map(|bank| &bank.texts))
+            .chain(self.questions.iter().flat_map(|bank| &bank.texts))
+            .chain(self.flows.values().flat_map(FlowBank::phrases));
         for phrase in all {
             for hole in holes(&phrase.text).filter(|hole| !known(hole)) {
                 diagnostics.error(
@@ -363,17 +469,86 @@ fn phrase_map(file: &SourceFile, key: &str, diagnostics: &mut Diagnostics) -> BT
         .collect()
 }
 
+fn message_map(
+    file: &SourceFile,
+    slots: &BTreeSet<String>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<String, MessageBank> {
+    let Some(root) = parse(file, diagnostics) else { return BTreeMap::new() };
+    let Some(map) = root.get("messages") else {
+        diagnostics.error(file, root.place, "E17", "key `messages` is missing");
+        return BTreeMap::new();
+    };
+    let list = entries(map, file, diagnostics);
+    list.into_iter()
+        .map(|(name, node)| {
+            (name.text().unwrap_or_default().to_owned(), read_message(node, slots, file, diagnostics))
+        })
+        .collect()
+}
+
+/// A list of texts, or `{slot, texts}` where the texts ask for the slot.
+fn read_message(
+    node: &Node,
+    slots: &BTreeSet<String>,
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> MessageBank {
+    if node.map().is_none() {
+        return MessageBank { slot: None, texts: phrases(Some(node), file, diagnostics) };
+    }
+    let Some(mut fields) = Fields::of(node, file, diagnostics) else { return MessageBank::default() };
+    let slot: Option<String> = fields.optional("slot");
+    let texts = fields.node("texts");
+    fields.finish();
+    check_slot(slot.as_ref(), node.place, slots, file, diagnostics);
+    MessageBank { slot, texts: phrases(texts, file, diagnostics) }
+}
+
+fn read_question(
+    node: &Node,
+    slots: &BTreeSet<String>,
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) -> Option<QuestionBank> {
+    let mut fields = Fields::of(node, file, diagnostics)?;
+    let state = fields.optional("state");
+    let slot: Option<String> = fields.optional("slot");
+    let kind: String = fields.required("kind").unwrap_or_default();
+    let texts = fields.node("texts");
+    fields.finish();
+    if !["open", "yes_no", "choice", "contact"].contains(&kind.as_str()) {
+        diagnostics.error(file, node.place, "E18", format!("unknown kind of question `{kind}`"));
+    }
+    check_slot(slot.as_ref(), node.place, slots, file, diagnostics);
+    Some(QuestionBank { state, slot, kind, texts: phrases(texts, file, diagnostics) })
+}
+
+fn check_slot(
+    slot: Option<&String>,
+    place: Place,
+    slots: &BTreeSet<String>,
+    file: &SourceFile,
+    diagnostics: &mut Diagnostics,
+) {
+    if let Some(slot) = slot.filter(|slot| !slots.contains(*slot)) {
+        diagnostics
+            .error(file, place, "E07", format!("unknown slot `{slot}`"))
+            .suggest(slot, slots.iter().map(String::as_str));
+    }
+}
+
 fn phrases(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Vec<Phrase> {
     let mut found = Vec::new();
     for item in node.map(items).unwrap_or_default() {
         if let Some(text) = item.text() {
-            found.push(Phrase { text: text.to_owned(), ..Phrase::default() });
+            found.push(Phrase { text: text.to_owned(), asks: implied(text), ..Phrase::default() });
             continue;
         }
         let Some(mut fields) = Fields::of(item, file, diagnostics) else { continue };
         let text: String = fields.required("text").unwrap_or_default();
         let tone: Option<String> = fields.optional("tone");
-        let asks = fields.optional("asks");
+        let asks = fields.optional("asks").or_else(|| implied(&text));
         let at_least = fields.optional("at_least");
         fields.finish();
         let informal = tone.as_deref() == Some("informal");
@@ -388,12 +563,18 @@ fn phrases(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics
     found
 }
 
+/// A text that ends in a question mark asks, whatever else is said of it.
+fn implied(text: &str) -> Option<String> {
+    text.ends_with('?').then(|| "open".to_owned())
+}
+
 fn read_recipe(node: &Node, family: &str, file: &SourceFile, diagnostics: &mut Diagnostics) -> Recipe {
     let mut recipe = Recipe { family: family.to_owned(), ..Recipe::default() };
     let Some(mut fields) = Fields::of(node, file, diagnostics) else { return recipe };
     recipe.ack = fields.optional("ack");
     let (answer, message, question) =
         (fields.node("answer"), fields.node("message"), fields.node("question"));
+    recipe.lead = fields.or("lead", false);
     recipe.menu = fields.or("menu", false);
     recipe.repeat = fields.or("repeat", false);
     recipe.summary = fields.or("summary", false);

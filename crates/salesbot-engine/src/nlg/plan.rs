@@ -41,7 +41,9 @@ pub struct PlannedQuestion {
 pub struct Menu {
     pub lead: Line,
     pub options: Vec<Choice>,
-    pub footer: Line,
+    /// Absent where the lead names the options itself.
+    pub footer: Option<Line>,
+    pub inline: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,4 +52,12 @@ pub struct Limits {
     pub tone: String,
     /// Slots that are known: never asked for.
     pub do_not_ask: Vec<String>,
+}
+
+/// A call to action: what the client could do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallToAction {
+    pub line: Line,
+    /// `demo`, `contact`, `trial` or `info`.
+    pub kind: String,
 }

@@ -3,15 +3,18 @@
 mod answers;
 
 use salesbot_dialogue::flow::State;
+use salesbot_dialogue::policy::directives::Pressure;
 use salesbot_dialogue::understanding::Language;
-use salesbot_dialogue::{Catalog, Contact, Decision, DialogueState, Tone, Turn, Understanding};
+use salesbot_dialogue::{Catalog, Choice, Contact, Decision, DialogueState, Tone, Turn, Understanding};
 use salesbot_knowledge::{Passage, Query, Retriever};
 
 use super::Writer;
-use super::banks::{AnswerPart, MessagePart, Phrase, QuestionPart, Recipe};
+use super::banks::flow::FlowBank;
+use super::banks::{AnswerPart, CtaBank, MessagePart, Phrase, QuestionBank, QuestionPart, Recipe};
 use super::facts::{Answer, Room, answer, look_up};
 use super::grammar::fill;
-use super::plan::{Limits, Line, Menu, PlannedQuestion, ReplyPlan};
+use super::plan::{CallToAction, Limits, Line, Menu, PlannedQuestion, ReplyPlan};
+use super::verify::ReplySentence;
 use crate::nlu::contact::mask_phone;
 
 /// Facts whose arrival is acknowledged, in this order; one a turn.
@@ -34,9 +37,8 @@ const HANDED_OVER_COVERAGE: f32 = 0.8;
 const SURE: f32 = 0.4;
 /// How often the offer of a state without slots is made.
 const OFFERS: usize = 3;
-/// Turns in a row with a question of the client's from which ours is left out.
-const PRESSED: usize = 2;
-
+/// Words a reply must have room for before the flow opens a phase with a thought of its own.
+const OPENING_ROOM: usize = 40;
 pub(super) struct Planner<'a> {
     writer: &'a Writer,
     turn: &'a Turn<'a>,
@@ -67,7 +69,13 @@ impl<'a> Planner<'a> {
         retriever: &'a Retriever,
     ) -> Self {
         let next = turn.flow.state(decision.next);
-        let room = room(understanding);
+        let directives = &decision.directives;
+        let room = Room {
+            words: directives.max_words,
+            lists: directives.lists,
+            prefers_lists: false,
+            wants_price: false,
+        };
         Self {
             writer,
             turn,
@@ -116,8 +124,42 @@ impl<'a> Planner<'a> {
             plan.menu = self.menu();
         } else if plan.question.is_none() {
             plan.question = self.question(recipe, &plan);
+            self.open(&mut plan, &mut looked_up);
         }
         (plan, looked_up)
+    }
+
+    /// What the flow says on coming into a phase, before its first question there: a thought of the method,
+    /// and a fact where the phase is there to show something.
+    fn open(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let asks_in_state = plan.question.as_ref().is_some_and(|question| {
+            question
+                .slot
+                .as_ref()
+                .is_none_or(|slot| self.next.required.contains(slot) || self.next.optional.contains(slot))
+        });
+        let said = plan.message.is_some() || plan.lead.is_some() || plan.agree.is_some();
+        let id = format!("opening.{}", self.next.name);
+        let opened = self.memory.said.texts.iter().any(|text| text.starts_with(&format!("{id}#")));
+        let hurried = self.room.words < OPENING_ROOM || plan.apologises;
+        let Some(bank) = self.flow_bank().and_then(|flow| flow.states.get(&self.next.name)) else { return };
+        if !asks_in_state || said || opened || hurried || !plan.answers.is_empty() {
+            return;
+        }
+        plan.lead = self.pick(&id, &bank.opening).map(|picked| picked.line);
+        match bank.facts.as_deref() {
+            Some("pain") => self.pain(1, plan, looked_up),
+            Some(words) => self.fact(words, plan, looked_up),
+            None => {}
+        }
+        if !plan.answers.is_empty() && !plan.greets {
+            // A thought, a fact and a question are enough for one reply.
+            plan.ack = None;
+        }
+    }
+
+    fn flow_bank(&self) -> Option<&'a FlowBank> {
+        self.writer.banks.flows.get(&self.turn.flow.name)
     }
 
     fn limits(&self) -> Limits {
@@ -238,6 +280,9 @@ impl<'a> Planner<'a> {
             plan.lead = self.summary();
         }
         let action = &self.decision.action;
+        if recipe.lead && plan.lead.is_none() {
+            plan.lead = self.pick_message(action).filter(|own| own.asks.is_none()).map(|picked| picked.line);
+        }
         match recipe.message {
             MessagePart::None => {}
             MessagePart::Own if recipe.family == "goback" && plan.ack.is_some() => {}
@@ -329,11 +374,93 @@ impl<'a> Planner<'a> {
     }
 
     fn menu(&self) -> Option<Menu> {
+        if !self.decision.clarify.is_empty() {
+            return self.clarification();
+        }
         let banks = &self.writer.banks.menus;
-        let (name, bank) = banks.get_key_value(&self.next.name).or_else(|| banks.get_key_value("default"))?;
+        let fitting = self.decision.menu.and_then(|name| banks.get_key_value(name));
+        let (name, bank) = fitting
+            .or_else(|| banks.get_key_value(&self.next.name))
+            .or_else(|| banks.get_key_value("default"))?;
         let lead = self.pick(&format!("menu.{name}.lead"), &bank.lead)?.line;
         let footer = self.pick(&format!("menu.{name}.footer"), &bank.footer)?.line;
-        Some(Menu { lead, options: bank.options.clone(), footer })
+        Some(Menu { lead, options: bank.options.clone(), footer: Some(footer), inline: false })
+    }
+
+    /// Which of two or three readings was meant. Two stand in one line, three in a list.
+    fn clarification(&self) -> Option<Menu> {
+        let intents = &self.catalog.intents;
+        let labels: Vec<&str> =
+            self.decision.clarify.iter().map(|id| intents.get(*id).label.as_str()).collect();
+        let options: Vec<Choice> = self
+            .decision
+            .clarify
+            .iter()
+            .map(|id| Choice {
+                label: intents.get(*id).label.clone(),
+                intent: Some(intents.name(*id).to_owned()),
+                value: None,
+            })
+            .collect();
+        let bank = self.writer.banks.menus.get("clarify")?;
+        if let [one, other] = labels[..] {
+            let texts = &self.writer.banks.clarify_two;
+            let picked = self.pick_with("clarify.two", texts, &|hole| match hole {
+                "one" => Some(one.to_lowercase()),
+                "other" => Some(other.to_lowercase()),
+                _ => None,
+            })?;
+            return Some(Menu { lead: picked.line, options, footer: None, inline: true });
+        }
+        let lead = self.pick("menu.clarify.lead", &bank.lead)?.line;
+        let footer = self.pick("menu.clarify.footer", &bank.footer)?.line;
+        Some(Menu { lead, options, footer: Some(footer), inline: false })
+    }
+
+    // ---- call to action ------------------------------------------------------------------------------
+
+    /// A call to action after the finished text; the last gates need the text.
+    pub(super) fn cta(
+        &self,
+        plan: &ReplyPlan,
+        sentences: &[ReplySentence],
+    ) -> Result<CallToAction, &'static str> {
+        let wish = self.decision.cta.as_ref().map_err(|reason| *reason)?;
+        if plan.question.is_some() || sentences.iter().any(|sentence| sentence.text.contains('?')) {
+            return Err("response_ends_with_question");
+        }
+        if self.turn.state.said.cta.is_some() {
+            return Err("cta_just_made");
+        }
+        let banks = &self.writer.banks.ctas;
+        let text: String = sentences.iter().map(|sentence| sentence.text.to_lowercase()).collect();
+        if banks.backs_off.iter().any(|words| text.contains(words.as_str())) {
+            return Err("response_contains_backoff");
+        }
+        // The reply names the next step by itself.
+        if banks.says_it.iter().any(|words| text.contains(words.as_str())) {
+            return Err("already_called_to_action");
+        }
+        let options = &self.writer.options.cta;
+        let refused = &self.memory.said.ctas_refused;
+        // A number asked for twice is not asked for a third time by the back door.
+        let worn = self.worn("contact_info");
+        let open = |kind: &str| {
+            !(kind == "contact" && worn)
+                && options.offered_kinds.iter().any(|offered| offered == kind)
+                && !(options.memory && refused.iter().any(|known| known == kind))
+        };
+        let stage = if wish.soft { "soft" } else { wish.stage.name() };
+        let fitting: Vec<&CtaBank> = banks
+            .texts
+            .iter()
+            .filter(|bank| open(&bank.kind) && (bank.at == self.next.name && !wish.soft || bank.at == stage))
+            .collect();
+        let own = fitting.iter().find(|bank| bank.kind == wish.kind).or(fitting.first());
+        let bank = own.ok_or("no_cta_available")?;
+        let id = format!("cta.{}.{}", bank.at, bank.kind);
+        let picked = self.pick(&id, &bank.texts).ok_or("no_cta_available")?;
+        Ok(CallToAction { line: picked.line, kind: bank.kind.clone() })
     }
 
     // ---- questions -----------------------------------------------------------------------------------
@@ -357,8 +484,8 @@ impl<'a> Planner<'a> {
         }
         match recipe.question {
             QuestionPart::None => None,
-            QuestionPart::State => self.state_question(),
-            QuestionPart::Pressure if self.pressed() => None,
+            QuestionPart::State => self.own_question().or_else(|| self.state_question()),
+            QuestionPart::Pressure if self.decision.directives.question == Pressure::Suppressed => None,
             QuestionPart::Pressure => self.state_question(),
             QuestionPart::Contact => {
                 let wanted = !self.memory.contact().valid
@@ -369,32 +496,41 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The client has been asking for several turns: answer, do not ask back.
-    fn pressed(&self) -> bool {
-        let asks =
-            |name: &str| self.catalog.intents.id(name).is_some_and(|id| self.catalog.intents.is_question(id));
-        let earlier = self.turn.state.turns.iter().rev().take_while(|turn| asks(&turn.intent)).count();
-        earlier + 1 >= PRESSED
-            || self.understanding.tone.tone == Tone::Rushed
-            || self.understanding.questions.len() >= 2
+    /// The question an action of the flow asks in its own words, while the talk stays in the phase.
+    fn own_question(&self) -> Option<PlannedQuestion> {
+        let action = &self.decision.action;
+        let (name, bank) = self.writer.banks.message(&self.turn.flow.name, action)?;
+        if !name.contains('.') || self.next.name != self.turn.state.state {
+            return None;
+        }
+        let id =
+            bank.slot.as_ref().map_or(format!("message.{name}"), |slot| format!("question.{slot}.{name}"));
+        if bank.slot.as_ref().is_some_and(|slot| self.memory.has(slot) || self.worn(slot)) {
+            return None;
+        }
+        let picked = self.pick(&id, &bank.texts)?;
+        Some(PlannedQuestion {
+            slot: bank.slot.clone(),
+            kind: picked.asks.clone()?,
+            text_id: picked.line.id.clone(),
+            line: Some(picked.line),
+        })
+    }
+
+    /// Asked often enough, or not to be asked at all.
+    fn worn(&self, slot: &str) -> bool {
+        self.times_asked(slot) >= ASKS_PER_SLOT || slot == "contact_info" && self.memory.said.contact_refused
     }
 
     fn state_question(&self) -> Option<PlannedQuestion> {
         let slots = self.next.required.iter().chain(&self.next.optional);
+        let known = |slot: &String| self.writer.options.deduplicate_questions && self.memory.has(slot);
         let open: Vec<&String> =
-            slots.filter(|slot| !self.memory.has(slot) && !self.next.on_enter_flags.contains(slot)).collect();
-        for slot in &open {
-            let refused = *slot == "contact_info" && self.memory.said.contact_refused;
-            if self.times_asked(slot) < ASKS_PER_SLOT && !refused {
-                return self.question_for(slot);
-            }
+            slots.filter(|slot| !known(slot) && !self.next.on_enter_flags.contains(slot)).collect();
+        if let Some(slot) = open.into_iter().find(|slot| !self.worn(slot)) {
+            return self.question_for(slot);
         }
-        let bank = self
-            .writer
-            .banks
-            .questions
-            .iter()
-            .find(|bank| bank.slot.is_none() && bank.state.as_ref() == Some(&self.next.name))?;
+        let bank = self.writer.banks.open_question(&self.turn.flow.name, &self.next.name)?;
         let id = format!("question.{}", self.next.name);
         // An offer once made stands: it is repeated only after something new, and not for ever.
         let just_asked = self.turn.state.asked.as_ref().is_some_and(|asked| asked.text_id.starts_with(&id));
@@ -418,13 +554,7 @@ impl<'a> Planner<'a> {
     }
 
     fn question_for(&self, slot: &str) -> Option<PlannedQuestion> {
-        let banks = &self.writer.banks.questions;
-        let own = banks
-            .iter()
-            .find(|bank| bank.slot.as_deref() == Some(slot) && bank.state.as_ref() == Some(&self.next.name));
-        let bank = own.or_else(|| {
-            banks.iter().find(|bank| bank.slot.as_deref() == Some(slot) && bank.state.is_none())
-        })?;
+        let bank: &QuestionBank = self.writer.banks.question(&self.turn.flow.name, &self.next.name, slot)?;
         let picked = self.pick(&format!("question.{slot}"), &bank.texts)?;
         Some(PlannedQuestion {
             slot: Some(slot.to_owned()),
@@ -435,8 +565,12 @@ impl<'a> Planner<'a> {
     }
 
     fn times_asked(&self, slot: &str) -> usize {
-        let prefix = format!("question.{slot}#");
-        self.memory.said.texts.iter().filter(|id| id.starts_with(&prefix)).count()
+        let of_slot = |id: &String| {
+            id.strip_prefix("question.")
+                .and_then(|rest| rest.strip_prefix(slot))
+                .is_some_and(|rest| rest.starts_with(['#', '.']))
+        };
+        self.memory.said.texts.iter().filter(|id| of_slot(id)).count()
     }
 
     // ---- choosing a wording --------------------------------------------------------------------------
@@ -446,8 +580,8 @@ impl<'a> Planner<'a> {
     }
 
     fn pick_message(&self, action: &str) -> Option<Picked> {
-        let (name, texts) = self.writer.banks.message(action)?;
-        self.pick(&format!("message.{name}"), texts)
+        let (name, bank) = self.writer.banks.message(&self.turn.flow.name, action)?;
+        self.pick(&format!("message.{name}"), &bank.texts)
     }
 
     fn pick_ack(&self, bank: &str) -> Option<Line> {
@@ -456,6 +590,16 @@ impl<'a> Planner<'a> {
 
     /// A text of the bank that fits mood and memory, by the seed; used ones only when all are used.
     fn pick(&self, bank: &str, texts: &[Phrase]) -> Option<Picked> {
+        self.pick_with(bank, texts, &|hole| self.value(hole))
+    }
+
+    /// The same with values of its own for the placeholders.
+    fn pick_with(
+        &self,
+        bank: &str,
+        texts: &[Phrase],
+        value: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<Picked> {
         let tone = &self.understanding.tone;
         let fits_mood = |phrase: &Phrase| {
             phrase.tone.is_none_or(|wanted| wanted == tone.tone) && (!phrase.informal || tone.informal)
@@ -472,7 +616,7 @@ impl<'a> Planner<'a> {
                         .all(|hole| self.memory.number(hole).is_none_or(|n| n >= least))
                 })
             })
-            .filter_map(|(at, phrase)| Some((at, fill(&phrase.text, &|hole| self.value(hole))?, phrase)))
+            .filter_map(|(at, phrase)| Some((at, fill(&phrase.text, value)?, phrase)))
             .collect();
         if fitting.iter().any(|(_, _, phrase)| phrase.tone.is_some()) {
             fitting.retain(|(_, _, phrase)| phrase.tone.is_some());
@@ -522,17 +666,4 @@ fn contact_question(text_id: &str) -> PlannedQuestion {
         line: None,
         text_id: text_id.to_owned(),
     }
-}
-
-/// Words a reply may have (generation reference, 5); lists only for clients with patience.
-fn room(understanding: &Understanding) -> Room {
-    let tone = &understanding.tone;
-    let words = match tone.frustration {
-        9.. => 20,
-        7.. => 25,
-        _ if tone.tone == Tone::Rushed || tone.warning => 30,
-        5.. => 40,
-        _ => 60,
-    };
-    Room { words, lists: words >= 40, prefers_lists: false, wants_price: false }
 }

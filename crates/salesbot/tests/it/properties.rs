@@ -39,6 +39,7 @@ fn understanding(
         asks,
         greets: false,
         repeated: false,
+        suggestion: None,
         repairs: Vec::new(),
         because: Vec::new(),
     }
@@ -117,6 +118,8 @@ proptest! {
     fn every_phone_is_captured(national in "(7[0-9]{9}|9[0-9]{9}|495[0-9]{7}|8[0-9]{9})", style in 0_usize..8, frame in 0_usize..4) {
         let distinct = national.chars().collect::<std::collections::BTreeSet<_>>().len();
         prop_assume!(distinct > 3);
+        // Ten digits from 87 are a Kazakhstan number that lost one: it is asked for again.
+        prop_assume!(!(style == 6 && national.starts_with("87")));
         let part = |from: usize, to: usize| &national[from..to];
         let (a, b, c, d) = (part(0, 3), part(3, 6), part(6, 8), part(8, 10));
         let written = match style {

@@ -97,7 +97,7 @@ pub(super) fn read_chain<T>(
     diagnostics: &mut Diagnostics,
     value: &mut dyn FnMut(&Node, &mut Diagnostics) -> Option<T>,
 ) -> Chain<T> {
-    let mut chain = Chain { cases: Vec::new(), default: None };
+    let mut chain = Chain { cases: Vec::new(), default: None, at: RowPlace::default(), replaces: Vec::new() };
     for item in items(node) {
         if chain.default.is_some() {
             diagnostics.error(

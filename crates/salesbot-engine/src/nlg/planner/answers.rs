@@ -13,7 +13,7 @@ impl Planner<'_> {
                     self.fit(plan, looked_up);
                 }
             }
-            AnswerPart::Pain => self.pain(plan, looked_up),
+            AnswerPart::Pain => self.pain(2, plan, looked_up),
             AnswerPart::Objection => self.objection(plan, looked_up),
         }
         let unanswered =
@@ -55,7 +55,7 @@ impl Planner<'_> {
         let presents = self.next.name == "presentation"
             && (self.turn.state.state != "presentation" && from_phase || wishes);
         if presents && plan.answers.is_empty() && recipe.answer == AnswerPart::None {
-            self.pain(plan, looked_up);
+            self.pain(2, plan, looked_up);
             if !plan.answers.is_empty() {
                 plan.lead = self.pick_message("presentation_lead").map(|picked| picked.line);
             }
@@ -119,8 +119,26 @@ impl Planner<'_> {
         }
     }
 
-    /// Facts that fit the trouble the client named, and the wish.
-    fn pain(&self, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+    /// One sentence about what these words name.
+    pub(super) fn fact(&self, words: &str, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let query =
+            Query { text: words.to_owned(), cited: self.memory.said.sections.clone(), ..Query::default() };
+        let passages = look_up(self.retriever, query);
+        note(&passages, looked_up);
+        let plain = |passage: &&Passage<'_>| passage.section.sentences.iter().any(|s| s.items.is_empty());
+        if let Some(best) = passages.iter().find(plain)
+            && let Some(sentence) = best.section.sentences.iter().find(|sentence| sentence.items.is_empty())
+        {
+            plan.answers.push(Answer {
+                asked: words.to_owned(),
+                section: best.section.id.clone(),
+                sentences: vec![sentence.clone()],
+            });
+        }
+    }
+
+    /// Facts that fit the trouble the client named, and the wish; at most `most`.
+    pub(super) fn pain(&self, most: usize, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
         let memory = self.memory;
         let trouble =
             memory.text("pain_category").and_then(|pain| self.writer.categories.pains.get(pain)).cloned();
@@ -142,6 +160,9 @@ impl Planner<'_> {
                     && !plan.answers.iter().any(|known| known.section == passage.section.id)
             };
             let Some(best) = passages.iter().find(fresh) else { continue };
+            if plan.answers.len() >= most {
+                break;
+            }
             if let Some(sentence) = best.section.sentences.iter().find(|sentence| sentence.items.is_empty()) {
                 plan.answers.push(Answer {
                     asked: text,
