@@ -22,6 +22,12 @@ use slots::Slots;
 use text::{Clause, Lexicon, Text};
 use tone::ToneReader;
 
+/// Said in answer to a free question, only so sure a reading is something else than the answer.
+const SURE_ASIDE: f32 = 0.9;
+/// Words of a short answer to an open question.
+const SHORT_ANSWER: usize = 4;
+/// An objection or a farewell so sure is no answer to an open question.
+const SURE_OBJECTION: f32 = 0.8;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -140,11 +146,18 @@ impl Nlu {
         let top_rule = candidates.first().is_some_and(|best| best.method == Method::Rule);
         // A long statement is told, not asked, whatever product it names.
         let told = !text.asks && text.word_count() >= 7 && catalog.is_question(top.0) && !top_rule;
-        let plain_answer = !text.asks
-            && polarity.is_none()
-            && !(aside(top.0) && top.1 >= 0.4 && !told)
-            && !(denies(top.0) && top.1 >= 0.25)
-            && !text.flat.is_empty();
+        // Who decides, by what, when: any short word answers such a question, whatever it sounds like alone.
+        let asked_freely = state
+            .asked
+            .as_ref()
+            .and_then(|asked| asked.slot.as_deref())
+            .is_some_and(|slot| self.context.free_slots.iter().any(|free| free == slot));
+        let other = if asked_freely {
+            (aside(top.0) || denies(top.0)) && (top_rule || top.1 >= SURE_ASIDE) && !told
+        } else {
+            aside(top.0) && top.1 >= 0.4 && !told || denies(top.0) && top.1 >= 0.25
+        };
+        let plain_answer = !text.asks && polarity.is_none() && !other && !text.flat.is_empty();
         let mut slots =
             self.slots.read(&text, state.asked.as_ref(), polarity == Some(Polarity::Yes), plain_answer);
         // Handing over or ending a talk needs a sure sign; a guess takes the next best reading.
@@ -290,8 +303,12 @@ impl Nlu {
         }
         // In an objection the phase is the one the talk returns to.
         let name = state.counters.return_state.as_ref().unwrap_or(&state.state);
-        let phase = turn.flow.id(name).and_then(|id| turn.flow.state(id).phase.clone());
-        let phase = phase.or_else(|| (state.state == "greeting").then(|| "situation".to_owned()));
+        let at = turn.flow.id(name).map(|id| turn.flow.state(id));
+        let mut phases: Vec<&str> =
+            at.iter().flat_map(|at| at.phase_label.iter().chain(&at.phase)).map(String::as_str).collect();
+        if state.state == "greeting" {
+            phases.push("situation");
+        }
         let name = catalog.name(reading.intent);
         if filled.contains(&"contact_info") && self.context.yields_to_data(name) {
             reading.set(catalog, "contact_provided", 0.95, "a contact is in the message");
@@ -299,6 +316,9 @@ impl Nlu {
         }
         let asked_for = state.asked.as_ref().and_then(|asked| asked.slot.as_deref());
         let answers = asked_for.is_some_and(|slot| filled.contains(&slot)) && !text.asks;
+        let freely = answers
+            && reading.method == Method::Linear
+            && asked_for.is_some_and(|slot| self.context.free_slots.iter().any(|free| free == slot));
         let told = !text.asks
             && catalog.is_question(reading.intent)
             && reading.method == Method::Linear
@@ -315,16 +335,67 @@ impl Nlu {
             || first_told
             || describes
             || told
+            || freely
             || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
-        if yields
-            && let Some(intent) = phase.as_deref().and_then(|phase| self.context.progress(phase, &filled))
-        {
+        if yields && let Some(intent) = self.context.progress(&phases, &filled) {
             reading.set(catalog, intent, 0.9, "facts the phase is about");
         } else if !filled.is_empty()
             && yields
             && (answers || !(catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection")))
         {
             reading.set(catalog, "info_provided", 0.75, "facts about the client");
+        } else if filled.is_empty() && self.answers_openly(reading, text, turn, catalog) {
+            reading.set(catalog, "info_provided", 0.7, "a short answer to what was asked");
+        }
+    }
+
+    /// A few words after an open question of a phase are its answer, however they read alone: "показ" is no
+    /// farewell, "позже" after "когда" no objection. What a rule is sure of, and any request, stays.
+    fn answers_openly(
+        &self,
+        reading: &Reading,
+        text: &Text,
+        turn: &Turn<'_>,
+        catalog: &IntentCatalog,
+    ) -> bool {
+        let state = turn.state;
+        let Some(asked) =
+            state.asked.as_ref().filter(|asked| ["open", "choice"].contains(&asked.kind.as_str()))
+        else {
+            return false;
+        };
+        let in_phase = turn.flow.id(&state.state).is_some_and(|id| turn.flow.state(id).phase.is_some());
+        let guessed = matches!(reading.method, Method::Linear | Method::Fallback);
+        if !in_phase || !guessed || text.asks || text.word_count() > SHORT_ANSWER || text.flat.is_empty() {
+            return false;
+        }
+        let category = catalog.get(reading.intent).category.as_str();
+        let requests =
+            ["callback_request", "demo_request", "contact_provided", "request_brevity", "language_kazakh"];
+        if requests.contains(&catalog.name(reading.intent)) || category == "technical_problem" {
+            return false;
+        }
+        // Words of the bot's own question come back as the choice among them.
+        let bot = state.turns.last().map(|last| last.bot.as_str()).unwrap_or_default();
+        let question = bot.rsplit(['.', '!', '\n']).find(|part| part.contains('?')).unwrap_or_default();
+        let offered: Vec<String> = text::words(&text::plain(question)).map(text::stem).collect();
+        let own = text::words(&text.flat).filter(|word| word.chars().count() > 3).map(text::stem);
+        if own.into_iter().any(|stem| offered.contains(&stem)) {
+            return true;
+        }
+        let about_time = asked.slot.as_deref() == Some("decision_timeline");
+        match category {
+            "objection" => about_time || reading.confidence < SURE_OBJECTION,
+            "exit" => {
+                about_time && !catalog.is(reading.intent, "rejection") || reading.confidence < SURE_OBJECTION
+            }
+            "dialogue_repair" => {
+                reading.intent == catalog.unclear()
+                    && asked.slot.is_none()
+                    && self.lexicon.reads_as_words(&text.flat)
+            }
+            "purchase_stage" => true,
+            _ => false,
         }
     }
 

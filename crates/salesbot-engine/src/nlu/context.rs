@@ -14,7 +14,8 @@ pub struct Context {
     progress: Vec<(String, String, Vec<String>)>,
     yields_to_data: Vec<String>,
     pub secondary_above: f32,
-
+    /// Slots whose question any short word answers.
+    pub free_slots: Vec<String>,
     pub yes: Vec<String>,
     pub no: Vec<String>,
     /// Words that may stand beside a plain yes or no.
@@ -26,7 +27,10 @@ pub struct Context {
 struct Row {
     kind: Option<String>,
     state: Option<String>,
-    phase: Option<String>,
+    /// Keys or labels of phases; any of them.
+    phase: Vec<String>,
+    /// Any phase at all.
+    in_phase: bool,
     action: Option<String>,
     yes: String,
     no: String,
@@ -49,7 +53,7 @@ impl Context {
         let progress = fields.node("progress");
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
-
+        context.free_slots = fields.optional("free_slots").unwrap_or_default();
         fields.finish();
         let check = |name: &str, place, diagnostics: &mut Diagnostics| {
             if name != "-" && catalog.id(name).is_none() {
@@ -63,7 +67,8 @@ impl Context {
             let row = Row {
                 kind: fields.optional("kind"),
                 state: fields.optional("state"),
-                phase: fields.optional("phase"),
+                phase: fields.optional("phase").unwrap_or_default(),
+                in_phase: fields.or("in_phase", false),
                 action: fields.optional("action"),
                 yes: fields.required("yes").unwrap_or_default(),
                 no: fields.required("no").unwrap_or_default(),
@@ -130,12 +135,16 @@ impl Context {
         state: &DialogueState,
         flow: &Flow,
     ) -> Option<(&str, String)> {
-        let phase = flow.id(&state.state).and_then(|id| flow.state(id).phase.clone());
+        let at = flow.id(&state.state).map(|id| flow.state(id));
+        let phase = at.and_then(|at| at.phase.as_deref());
+        let label = at.and_then(|at| at.shown_phase());
+        let named = |name: &String| phase == Some(name) || label == Some(name);
         let asked = state.asked.as_ref();
         let fits = |row: &&Row| {
             row.kind.as_ref().is_none_or(|kind| asked.is_some_and(|asked| &asked.kind == kind))
                 && row.state.as_ref().is_none_or(|name| *name == state.state)
-                && row.phase.as_ref().is_none_or(|name| phase.as_ref() == Some(name))
+                && (row.phase.is_empty() || row.phase.iter().any(named))
+                && (!row.in_phase || phase.is_some())
                 && row.action.as_ref().is_none_or(|action| state.last_action().starts_with(action.as_str()))
         };
         let row = self.rows.iter().find(fits)?;
@@ -144,7 +153,8 @@ impl Context {
             Polarity::No => &row.no,
             Polarity::Unsure => &row.unsure,
         };
-        let why = [&row.kind, &row.state, &row.phase, &row.action]
+        let by_phase = (!row.phase.is_empty() || row.in_phase).then(|| phase.unwrap_or_default().to_owned());
+        let why = [&row.kind, &row.state, &by_phase, &row.action]
             .into_iter()
             .flatten()
             .cloned()
@@ -158,9 +168,10 @@ impl Context {
         })
     }
 
-    /// The progress intent of the phase when the message filled one of its slots.
-    pub fn progress(&self, phase: &str, filled: &[&str]) -> Option<&str> {
-        let (_, intent, slots) = self.progress.iter().find(|(name, ..)| name == phase)?;
+    /// The progress intent of the phase when the message filled one of its slots; the label counts first.
+    pub fn progress(&self, phases: &[&str], filled: &[&str]) -> Option<&str> {
+        let (_, intent, slots) =
+            phases.iter().find_map(|phase| self.progress.iter().find(|(name, ..)| name == phase))?;
         slots.iter().any(|slot| filled.contains(&slot.as_str())).then_some(intent.as_str())
     }
 

@@ -57,6 +57,8 @@ enum Kind {
     Clause {
         from: Vec<String>,
         read: Patterns,
+        /// Words that answer the bot's own question for the slot.
+        asked: Patterns,
         asked_open: bool,
         min_chars: usize,
     },
@@ -216,14 +218,15 @@ impl Slots {
                 }
                 None
             }
-            Kind::Clause { from, read, asked_open, min_chars } => {
+            Kind::Clause { from, read, asked: words, asked_open, min_chars } => {
                 let long = |raw: &str| raw.trim().chars().count() >= *min_chars;
                 let source =
                     found.iter().find(|fill| from.contains(&fill.slot)).map(|fill| fill.source.clone());
                 for clause in clauses {
                     let fits = source.as_ref().is_some_and(|source| clause.flat.contains(source.as_str()))
                         || read.matches(&clause.flat, &clause.raw);
-                    if fits && long(&clause.raw) {
+                    let answers = asked && !clause.asks && words.matches(&clause.flat, &clause.raw);
+                    if fits && long(&clause.raw) || answers {
                         return Some((json!(clip(&clause.raw)), clause.raw.clone()));
                     }
                 }
@@ -388,7 +391,13 @@ fn read_slot(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> O
             });
             Kind::Choice(list.collect())
         }
-        "clause" => Kind::Clause { from, read: joined(read, file, diagnostics), asked_open, min_chars },
+        "clause" => Kind::Clause {
+            from,
+            read: joined(read, file, diagnostics),
+            asked: joined(asked, file, diagnostics),
+            asked_open,
+            min_chars,
+        },
         "money" => {
             Kind::Money { read: patterns(read, file, diagnostics), asked: patterns(asked, file, diagnostics) }
         }

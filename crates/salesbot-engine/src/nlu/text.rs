@@ -93,6 +93,20 @@ impl Lexicon {
         }
     }
 
+    /// Words, not noise: half of them known, or all of a shape that Russian words have.
+    pub fn reads_as_words(&self, flat: &str) -> bool {
+        let vowel = |c: char| "аеиоуыэюяё".contains(c);
+        let shaped = |word: &str| {
+            word.chars().count() >= 3
+                && !word.starts_with(['ъ', 'ы', 'ь'])
+                && word.chars().any(vowel)
+                && word.chars().any(|c| c.is_alphabetic() && !vowel(c))
+        };
+        let (known, all) =
+            words(flat).fold((0, 0), |(known, all), word| (known + usize::from(self.knows(word)), all + 1));
+        all > 0 && (known * 2 >= all || words(flat).all(shaped))
+    }
+
     fn knows(&self, word: &str) -> bool {
         self.words.contains_key(word)
             || self.numbers.contains_key(word)
