@@ -450,6 +450,10 @@ fn intent_transition(view: &View<'_>, proposals: &mut Proposals) {
         return;
     }
     let Some(target) = transition_of(view, intent) else { return };
+    // "Stay" does not hold a phase that is complete.
+    if target == view.state && !view.state().required.is_empty() && view.has_all_required() {
+        return;
+    }
     let high =
         ["rejection", "hard_no", "end_conversation", "explicit_close_request", "farewell"].contains(&name);
     let priority = if high { Priority::High } else { Priority::Normal };

@@ -8,6 +8,7 @@ mod dialogues;
 mod flags;
 mod properties;
 mod snapshots;
+mod walks;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
