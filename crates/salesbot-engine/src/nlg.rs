@@ -29,7 +29,6 @@ pub struct Writer {
     pub banks: Banks,
     pub categories: Categories,
     pub tool_in: BTreeMap<String, String>,
-    pub options: WriterOptions,
 }
 
 /// Choices of the deployment.
@@ -81,8 +80,9 @@ impl Writer {
         decision: &Decision,
         catalog: &Catalog,
         retriever: &Retriever,
+        options: &WriterOptions,
     ) -> Reply {
-        let planner = planner::Planner::new(self, turn, understanding, decision, catalog, retriever);
+        let planner = planner::Planner::new(self, options, turn, understanding, decision, catalog, retriever);
         let (plan, looked_up) = planner.plan();
         let mut client: std::collections::BTreeSet<String> = amounts(turn.message);
         client.extend(decision.memory.turns.iter().flat_map(|past| amounts(&past.user)));
@@ -90,7 +90,7 @@ impl Writer {
             decision.memory.slots.values().filter_map(serde_json::Value::as_i64).map(|n| n.to_string()),
         );
         let composed = sentences(&plan);
-        let (mut sentences, events) = if self.options.verify {
+        let (mut sentences, events) = if options.verify {
             verify::verify(composed, &retriever.knowledge, &client)
         } else {
             (composed, Vec::new())

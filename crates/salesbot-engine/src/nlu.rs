@@ -32,7 +32,7 @@ const SURE_OBJECTION: f32 = 0.8;
 const SURE_REFUSAL: f32 = 0.75;
 
 /// Files of `content/nlu/`, the intents excepted (the dialogue crate reads them).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NluSources {
     pub lexicon: SourceFile,
     pub slots: SourceFile,

@@ -1,6 +1,7 @@
 //! One turn end to end, and everything it needs loaded: the five calls of the house.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use salesbot_dialogue::flow::{FlowSources, Known};
 use salesbot_dialogue::{
@@ -15,7 +16,7 @@ use crate::nlg::{Reply, Writer, WriterOptions};
 use crate::nlu::{Nlu, NluOptions, NluSources};
 
 /// All content as text; the binary alone reads files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources {
     pub intents: Vec<SourceFile>,
     pub nlu: NluSources,
@@ -36,13 +37,13 @@ pub struct EngineOptions {
     pub writer: WriterOptions,
 }
 
-/// The loaded bot: read-only, shared by all turns.
+/// The loaded bot: read-only, shared by all turns. A clone shares everything but the options.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    pub catalog: Catalog,
-    pub nlu: Nlu,
-    pub retriever: Retriever,
-    pub writer: Writer,
+    pub catalog: Arc<Catalog>,
+    pub nlu: Arc<Nlu>,
+    pub retriever: Arc<Retriever>,
+    pub writer: Arc<Writer>,
     pub options: EngineOptions,
 }
 
@@ -57,7 +58,8 @@ pub struct Outcome {
 
 impl Engine {
     /// Loads everything; all problems of all files together are in the diagnostics. `models` are classifier
-    /// files to try before training; `flags` the names flows may mention.
+    /// files to try before training; `flags` the names flows may mention. What an engine loaded from like
+    /// sources has (`beside`) is shared with it: the classifier and the knowledge are most of the memory.
     ///
     /// # Errors
     /// The diagnostics, if any of them is an error.
@@ -66,13 +68,27 @@ impl Engine {
         options: EngineOptions,
         models: &[&[u8]],
         flags: &BTreeSet<String>,
+        beside: Option<(&Sources, &Self)>,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut diagnostics = Diagnostics::default();
+        let same = |part: &dyn Fn(&Sources) -> bool| {
+            beside.filter(|(other, _)| part(other)).map(|(_, engine)| engine)
+        };
         let intents = IntentCatalog::load(&sources.intents, &mut diagnostics);
         let categories = Categories::load(&sources.categories, &intents, &mut diagnostics);
-        let knowledge = Knowledge::load(&sources.knowledge, options.strict_counts, &mut diagnostics);
-        let vocabulary: Vec<&str> = knowledge.vocabulary().collect();
-        let nlu = Nlu::load(&sources.nlu, &intents, vocabulary, models, &mut diagnostics);
+        let read_alike = same(&|other| {
+            (&other.intents, &other.nlu, &other.knowledge, &other.categories)
+                == (&sources.intents, &sources.nlu, &sources.knowledge, &sources.categories)
+        });
+        let (nlu, retriever) = match read_alike {
+            Some(engine) => (Arc::clone(&engine.nlu), Arc::clone(&engine.retriever)),
+            None => {
+                let knowledge = Knowledge::load(&sources.knowledge, options.strict_counts, &mut diagnostics);
+                let vocabulary: Vec<&str> = knowledge.vocabulary().collect();
+                let nlu = Nlu::load(&sources.nlu, &intents, vocabulary, models, &mut diagnostics);
+                (Arc::new(nlu), Arc::new(Retriever::new(knowledge, &categories.stop_words)))
+            }
+        };
         let mut slots = nlu.slots().names();
         slots.insert("lead_temperature".to_owned());
         let banks = Banks::load(&sources.replies, &slots, &intents, &mut diagnostics);
@@ -87,13 +103,17 @@ impl Engine {
         };
         let catalog = Catalog::load(&sources.flows, intents, &known, &mut diagnostics);
         banks.check_flows(&sources.replies.flows, &catalog, &mut diagnostics);
-        let retriever = Retriever::new(knowledge, &categories.stop_words);
         diagnostics.sort();
         if diagnostics.has_errors() {
             return Err(diagnostics.without_notes());
         }
-        let writer = Writer { banks, categories, tool_in, options: options.writer.clone() };
-        Ok((Self { catalog, nlu, retriever, writer, options }, diagnostics))
+        let writer = Arc::new(Writer { banks, categories, tool_in });
+        Ok((Self { catalog: Arc::new(catalog), nlu, retriever, writer, options }, diagnostics))
+    }
+
+    /// The same bot with other options; loads nothing.
+    pub fn with(&self, options: EngineOptions) -> Self {
+        Self { options, ..self.clone() }
     }
 
     /// One client message. The state must belong to a flow of this catalog; an unknown one means the first.
@@ -111,7 +131,14 @@ impl Engine {
     /// The turn from a given understanding on: decide, retrieve and respond, commit.
     pub fn answer(&self, turn: &Turn<'_>, understanding: Understanding) -> Outcome {
         let decision = decide(turn, &understanding, &self.catalog, &self.options.dialogue);
-        let reply = self.writer.respond(turn, &understanding, &decision, &self.catalog, &self.retriever);
+        let reply = self.writer.respond(
+            turn,
+            &understanding,
+            &decision,
+            &self.catalog,
+            &self.retriever,
+            &self.options.writer,
+        );
         let state =
             commit(turn, &understanding, &decision, &reply.memory, &self.catalog, &self.options.dialogue);
         Outcome { understanding, decision, reply, state }

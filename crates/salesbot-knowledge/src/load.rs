@@ -9,7 +9,7 @@ use salesbot_yaml::{Diagnostics, Node, Place, SourceFile, items, parse};
 use crate::section::{Knowledge, Link, Section};
 
 /// The files of the folder as found: `_meta.yaml` and the categories in ascending byte order of name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnowledgeSources {
     pub meta: Option<SourceFile>,
     pub files: Vec<SourceFile>,

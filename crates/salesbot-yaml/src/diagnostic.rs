@@ -159,6 +159,10 @@ impl Diagnostics {
         self.list.iter().any(|found| found.severity == Severity::Error)
     }
 
+    pub fn first_message(&self) -> Option<&str> {
+        self.list.first().map(|found| found.message.as_str())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -169,6 +173,20 @@ impl Diagnostics {
 
     pub fn count(&self, severity: Severity) -> usize {
         self.list.iter().filter(|found| found.severity == severity).count()
+    }
+
+    /// Shows files under other names.
+    pub fn rename(&mut self, name: impl Fn(&str) -> Option<String>) {
+        for found in &mut self.list {
+            if let Some(other) = name(&found.file) {
+                found.file = other;
+            }
+        }
+    }
+
+    /// Drops findings of other files.
+    pub fn keep_files(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.list.retain(|found| wanted(&found.file));
     }
 
     /// Errors and warnings alone.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use salesbot_dialogue::{DialogueState, snapshot};
 use salesbot_engine::Engine;
 
+use crate::doors;
 use crate::problem::{Code, Problem};
 pub use request::{Request, Trace};
 pub use response::Measured;
@@ -22,6 +23,14 @@ pub struct Door {
     pub active_flow: String,
     pub model: String,
     pub trace: Trace,
+    /// The configuration this door leads to.
+    pub config: String,
+}
+
+/// The configuration a request asks for: its own, else its snapshot's.
+pub fn config_of(body: &Value) -> &str {
+    let named = body.get("config_name").and_then(Value::as_str);
+    named.or_else(|| body.get("snapshot")?.get("config")?.as_str()).unwrap_or(crate::load::DEFAULT)
 }
 
 /// What the caller knows beside the body.
@@ -67,6 +76,7 @@ pub struct Notes {
     pub warnings: Vec<String>,
     pub snapshot_ignored: Option<&'static str>,
     pub flow_name_ignored: bool,
+    pub flow_switched: Option<(String, String)>,
 }
 
 fn restore(
@@ -89,9 +99,18 @@ fn restore(
             request.client_id.is_some() && state.client_id.is_some() && request.client_id != state.client_id;
         if !other {
             notes.warnings = warnings.iter().map(ToString::to_string).collect();
-            notes.flow_name_ignored = request.flow_name.as_ref().is_some_and(|flow| *flow != state.flow);
             let client_id = state.client_id.clone().or_else(|| request.client_id.clone());
-            return Ok((DialogueState { client_id, ..state }, notes));
+            let mut state = DialogueState { client_id, config: door.config.clone(), ..state };
+            if let Some(flow) = request.flow_name.as_ref().filter(|flow| **flow != state.flow) {
+                if !request.may_switch_flow {
+                    notes.flow_name_ignored = true;
+                } else if let Some(from) = doors::switch_flow(&mut state, flow, &engine.catalog) {
+                    notes.flow_switched = Some((from, flow.clone()));
+                } else {
+                    return Err(unknown_flow("/flow_name", flow, engine));
+                }
+            }
+            return Ok((state, notes));
         }
         notes.snapshot_ignored = Some("client_mismatch");
     }
@@ -121,9 +140,24 @@ fn restore(
             digest[6],
         ])
     });
+    let mut start = salesbot_dialogue::state::START.to_owned();
+    if let (Some(point), Some(flow)) = (&request.entry_point, engine.catalog.flow(&flow)) {
+        match flow.entry_points.get(point) {
+            Some(id) => start.clone_from(&flow.state(*id).name),
+            None => {
+                let known: Vec<&str> = flow.entry_points.keys().map(String::as_str).collect();
+                notes.warnings.push(format!(
+                    "flow `{}` has no entry point `{point}`; known: {}",
+                    flow.name,
+                    known.join(", ")
+                ));
+            }
+        }
+    }
     let state = DialogueState {
         conversation_id,
         client_id: request.client_id.clone(),
+        state: start,
         flow,
         config: request.config_name.clone(),
         seed,
@@ -147,6 +181,10 @@ fn snapshot_problem(error: &snapshot::SnapshotError, engine: &Engine) -> Problem
 fn unknown_flow(pointer: &str, flow: &str, engine: &Engine) -> Problem {
     let known: Vec<&str> = engine.catalog.names().collect();
     let shown: String = flow.chars().take(64).collect();
+    if engine.catalog.switched_off.iter().any(|name| name == flow) {
+        let detail = format!("flow `{shown}` is switched off here; turn on the flag `autonomous_flow`");
+        return Problem::field(Code::UnknownFlow, pointer, detail);
+    }
     Problem::field(
         Code::UnknownFlow,
         pointer,

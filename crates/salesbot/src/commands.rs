@@ -95,16 +95,10 @@ pub fn say(text: impl AsRef<str>) -> Result<()> {
 /// # Errors
 /// If the folder cannot be read.
 pub fn check(folder: Option<&Path>, as_json: bool, strict: bool, show_notes: bool) -> Result<Found> {
-    let content = Content::open(folder)?;
-    let environment: Vec<(String, String)> = std::env::vars().collect();
-    let mut found = Diagnostics::default();
-    match Settings::resolve(&content.file("settings.yaml"), &environment) {
-        Err(diagnostics) => found.extend(diagnostics),
-        Ok(settings) => match load::engine(&content, &settings) {
-            Err(Invalid(diagnostics)) => found.extend(diagnostics),
-            Ok((_, warnings)) => found.extend(warnings),
-        },
-    }
+    let found = match load::load(folder) {
+        Ok(loaded) => loaded.warnings,
+        Err(error) => error.downcast::<Invalid>().map(|Invalid(found)| found)?,
+    };
     report(&found, as_json, strict, show_notes)
 }
 

@@ -1,6 +1,6 @@
 //! Content: embedded in the binary, overlaid file by file from a folder. The only place that reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
@@ -15,6 +15,8 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../content");
 
 /// Where a deployment keeps its own content when no other folder is named.
 const INSTALLED: &str = "/etc/crm-sales-bot";
+/// Folder of the named configurations.
+const CONFIGS: &str = "configs/";
 const ENVIRONMENT: &str = "SALESBOT_CONTENT";
 
 /// All YAML files by their path inside the content folder, ready to load.
@@ -72,6 +74,34 @@ impl Content {
         self.files.retain(|name, _| !name.starts_with("knowledge/"));
         self.files.extend(own);
         Ok(())
+    }
+
+    /// Names of the configurations in `configs/`.
+    pub fn configs(&self) -> BTreeSet<String> {
+        let names = self.files.keys().filter_map(|name| name.strip_prefix(CONFIGS)?.split_once('/'));
+        names.map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The content of a configuration: its files over all others, `knowledge/` as a whole.
+    pub fn config(&self, name: &str) -> Self {
+        let folder = format!("{CONFIGS}{name}/");
+        let own: BTreeMap<String, String> = self
+            .files
+            .iter()
+            .filter_map(|(path, text)| Some((path.strip_prefix(&folder)?.to_owned(), text.clone())))
+            .collect();
+        let mut files = self.files.clone();
+        files.retain(|path, _| !path.starts_with(CONFIGS));
+        if own.keys().any(|path| path.starts_with("knowledge/")) {
+            files.retain(|path, _| !path.starts_with("knowledge/"));
+        }
+        // Its settings lie over the service's own ones key by key, not as a file.
+        files.extend(own.into_iter().filter(|(path, _)| path != "settings.yaml"));
+        Self { files, overlay: self.overlay.clone() }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.files.contains_key(name)
     }
 
     pub fn file(&self, name: &str) -> SourceFile {
@@ -160,7 +190,8 @@ fn read_folder(
     for entry in list(folder)? {
         let name = entry.file_name().to_string_lossy().into_owned();
         // Only the folders of the content: a service folder may hold others, some of them not readable.
-        let known = prefix.is_empty() && ["flows", "nlu", "knowledge", "replies"].contains(&name.as_str())
+        let known = prefix.is_empty()
+            && ["flows", "nlu", "knowledge", "replies", "configs"].contains(&name.as_str())
             || !prefix.is_empty();
         if known && entry.path().is_dir() && !name.starts_with('.') {
             read_folder(&entry.path(), &format!("{prefix}{name}/"), files)?;

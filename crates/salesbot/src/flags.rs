@@ -21,10 +21,78 @@ pub struct Flag {
     pub default: bool,
     pub help: &'static str,
     pub part: Part,
+    /// Flags without which this one does nothing.
+    pub needs: &'static [&'static str],
 }
 
 const fn flag(name: &'static str, default: bool, part: Part, help: &'static str) -> Flag {
-    Flag { name, default, help, part }
+    Flag { name, default, help, part, needs: needs(name) }
+}
+
+/// Dependencies of the reference; those on settings are the settings' own affair.
+const NEEDS: [(&str, &[&str]); 36] = [
+    ("multi_tier_fallback", &["conversation_guard"]),
+    ("intent_disambiguation", &["cascade_classifier"]),
+    ("dynamic_cta_fallback", &["multi_tier_fallback"]),
+    ("context_shadow_mode", &["context_policy_overlays"]),
+    ("context_response_directives", &["context_full_envelope"]),
+    ("context_policy_overlays", &["context_full_envelope"]),
+    ("context_engagement_v2", &["context_full_envelope"]),
+    ("context_cta_memory", &["cta_generator"]),
+    ("cascade_tone_analyzer", &["tone_analysis"]),
+    ("tone_semantic_tier2", &["cascade_tone_analyzer"]),
+    ("tone_llm_tier3", &["cascade_tone_analyzer"]),
+    ("personalization_v2", &["personalization"]),
+    ("personalization_adaptive_style", &["personalization_v2"]),
+    ("personalization_semantic_industry", &["personalization_v2"]),
+    ("personalization_session_memory", &["personalization_v2"]),
+    ("guard_informative_intent_check", &["conversation_guard"]),
+    ("guard_skip_resets_fallback", &["multi_tier_fallback"]),
+    ("confidence_router_logging", &["confidence_router"]),
+    ("classification_refinement", &["refinement_pipeline"]),
+    ("objection_refinement", &["refinement_pipeline"]),
+    ("composite_refinement", &["refinement_pipeline"]),
+    ("option_selection_refinement", &["refinement_pipeline"]),
+    ("confidence_calibration", &["refinement_pipeline"]),
+    ("response_diversity_logging", &["response_diversity"]),
+    ("response_boundary_retry", &["response_boundary_validator"]),
+    ("response_boundary_fallback", &["response_boundary_validator"]),
+    ("question_deduplication_logging", &["question_deduplication"]),
+    ("apology_system", &["tone_analysis"]),
+    ("secondary_intent_detection", &["refinement_pipeline"]),
+    ("structural_frustration_detection", &["context_full_envelope"]),
+    ("greeting_context_refinement", &["refinement_pipeline"]),
+    ("first_contact_refinement", &["refinement_pipeline"]),
+    ("stall_guard_dual_proposal", &["universal_stall_guard"]),
+    ("data_aware_refinement", &["refinement_pipeline"]),
+    ("conversation_guard_in_pipeline", &["conversation_guard"]),
+    ("comparison_refinement", &["refinement_pipeline"]),
+];
+
+const fn needs(name: &str) -> &'static [&'static str] {
+    let mut at = 0;
+    while at < NEEDS.len() {
+        if same(NEEDS[at].0, name) {
+            return NEEDS[at].1;
+        }
+        at += 1;
+    }
+    &[]
+}
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 /// All flags of the reference, in its order.
@@ -49,24 +117,14 @@ pub const FLAGS: [Flag; 65] = [
         "add size- and industry-dependent value proposition, demo pitch and",
     ),
     flag("objection_handler", true, Part::Wired, "count attempts per objection family and close softly"),
-    flag(
-        "cta_generator",
-        true,
-        Part::Waits("calls to action"),
-        "append a call to action when the gates allow it",
-    ),
+    flag("cta_generator", true, Part::Wired, "append a call to action when the gates allow it"),
     flag(
         "intent_disambiguation",
         false,
         Part::Waits("understanding stages"),
         "disambiguation inside the rule-based classifier by merged scores",
     ),
-    flag(
-        "unified_disambiguation",
-        true,
-        Part::Waits("understanding stages"),
-        "one disambiguation engine for every classifier",
-    ),
+    flag("unified_disambiguation", true, Part::Wired, "one disambiguation engine for every classifier"),
     flag(
         "cascade_classifier",
         true,
@@ -82,43 +140,33 @@ pub const FLAGS: [Flag; 65] = [
     flag(
         "dynamic_cta_fallback",
         false,
-        Part::Waits("full decision engine"),
+        Part::Wired,
         "tier-2 fallback options depend on competitor, pain, last intent and",
     ),
     flag(
         "context_full_envelope",
         true,
-        Part::Waits("context policies"),
+        Part::Wired,
         "build the full per-turn context object used by policies and directives",
     ),
-    flag(
-        "context_shadow_mode",
-        false,
-        Part::Waits("context policies"),
-        "policy decisions are computed, traced and not applied",
-    ),
+    flag("context_shadow_mode", false, Part::Wired, "policy decisions are computed, traced and not applied"),
     flag(
         "context_response_directives",
         true,
-        Part::Waits("context policies"),
+        Part::Wired,
         "derive tone, length, dialogue moves and memory directives for",
     ),
-    flag(
-        "context_policy_overlays",
-        true,
-        Part::Waits("context policies"),
-        "policy overlays may replace the action",
-    ),
+    flag("context_policy_overlays", true, Part::Wired, "policy overlays may replace the action"),
     flag(
         "context_engagement_v2",
         false,
-        Part::Waits("context policies"),
+        Part::Wired,
         "engagement from message length, questions, latency of replies and",
     ),
     flag(
         "context_cta_memory",
         false,
-        Part::Waits("context policies"),
+        Part::Wired,
         "call-to-action choice remembers which kinds were refused or ignored",
     ),
     flag("cascade_tone_analyzer", true, Part::Waits("tone tiers"), "tiered tone analysis"),
@@ -166,11 +214,11 @@ pub const FLAGS: [Flag; 65] = [
         "detect near-duplicate answers and regenerate once",
     ),
     flag("price_question_override", true, Part::Wired, "answer a price question in any state"),
-    flag("guard_informative_intent_check", true, Part::Always, "phase skip"),
+    flag("guard_informative_intent_check", true, Part::Wired, "phase skip"),
     flag(
         "guard_skip_resets_fallback",
         true,
-        Part::Waits("full decision engine"),
+        Part::Wired,
         "after a phase skip the normal answer is generated for the new state",
     ),
     flag(
@@ -223,7 +271,7 @@ pub const FLAGS: [Flag; 65] = [
         "replace worn-out openings after generation, categories by",
     ),
     flag("response_diversity_logging", true, Part::Waits("model writer"), "count and log each replacement"),
-    flag("response_boundary_validator", true, Part::Always, "final validation of the answer text"),
+    flag("response_boundary_validator", true, Part::Wired, "final validation of the answer text"),
     flag(
         "response_boundary_retry",
         true,
@@ -236,7 +284,7 @@ pub const FLAGS: [Flag; 65] = [
         Part::Waits("model writer"),
         "deterministic safe text when violations remain",
     ),
-    flag("question_deduplication", true, Part::Always, "never ask for data already collected"),
+    flag("question_deduplication", true, Part::Wired, "never ask for data already collected"),
     flag(
         "question_deduplication_logging",
         true,
@@ -254,7 +302,7 @@ pub const FLAGS: [Flag; 65] = [
     flag(
         "greeting_state_safety",
         true,
-        Part::Always,
+        Part::Wired,
         "in greeting states a set of intents always redirects to the entry",
     ),
     flag(
@@ -273,7 +321,7 @@ pub const FLAGS: [Flag; 65] = [
     flag(
         "stall_guard_dual_proposal",
         true,
-        Part::Always,
+        Part::Wired,
         "the stall guard proposes action and transition together",
     ),
     flag(
@@ -285,10 +333,10 @@ pub const FLAGS: [Flag; 65] = [
     flag(
         "phase_exhausted_source",
         true,
-        Part::Waits("full decision engine"),
+        Part::Wired,
         "option menu when a phase is stuck but not yet stalled",
     ),
-    flag("phase_completion_gating", true, Part::Always, "shortcuts to closing require minimum progress"),
+    flag("phase_completion_gating", true, Part::Wired, "shortcuts to closing require minimum progress"),
     flag(
         "conversation_guard_in_pipeline",
         true,
@@ -301,19 +349,14 @@ pub const FLAGS: [Flag; 65] = [
         Part::Waits("simulator"),
         "raised limits in the simulator for bug hunting",
     ),
-    flag("intent_pattern_guard", false, Part::Waits("full decision engine"), "configured intent patterns"),
+    flag("intent_pattern_guard", false, Part::Wired, "configured intent patterns"),
     flag(
         "comparison_refinement",
         false,
         Part::Waits("understanding stages"),
         "comparison messages become the comparison intent",
     ),
-    flag(
-        "autonomous_flow",
-        true,
-        Part::Waits("autonomous flow"),
-        "the autonomous flow lets the llm choose phase transitions",
-    ),
+    flag("autonomous_flow", true, Part::Wired, "the autonomous flow lets the llm choose phase transitions"),
 ];
 
 /// Environment names that stand for settings, as in the older service.

@@ -1,13 +1,14 @@
 //! The HTTP service: routes, limits, problems, graceful shutdown. Turns run off the async threads, so a slow
 //! one never holds up `/health`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -15,17 +16,16 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use salesbot_engine::Engine;
-
-use crate::api::{self, Call, Door};
+use crate::api::{self, Call};
 use crate::load::{self, Loaded};
 use crate::problem::{Code, Problem};
+use crate::service::{self, Configurations};
+use crate::{doors, reload};
 
 /// What the handlers share.
 #[derive(Debug)]
 pub struct Service {
-    engine: Engine,
-    door: Door,
+    pub configurations: Configurations,
     turns: Semaphore,
     waiting: AtomicUsize,
     queue_limit: usize,
@@ -37,10 +37,11 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn new(loaded: Loaded) -> Self {
+    /// `environment` is read again at each reload; `store` keeps overrides over a restart.
+    pub fn new(loaded: &Loaded, environment: Vec<(String, String)>, store: Option<PathBuf>) -> Self {
         let settings = &loaded.settings;
         Self {
-            door: load::door(settings),
+            configurations: Configurations::new(loaded, environment, store),
             turns: Semaphore::new(settings.usize("server.max_concurrent_turns")),
             waiting: AtomicUsize::new(0),
             queue_limit: settings.usize("server.queue_limit"),
@@ -49,7 +50,6 @@ impl Service {
             draining: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             started: Instant::now(),
-            engine: loaded.engine,
         }
     }
 
@@ -68,6 +68,11 @@ pub fn app(service: Arc<Service>) -> Router {
     let limit = service.max_body_bytes;
     Router::new()
         .route("/api/v1/process", post(process))
+        .route("/api/v1/restore", post(restore))
+        .route("/api/v1/flows", get(flows))
+        .route("/api/v1/configs", get(configs))
+        .route("/api/v1/configs/{name}/override", get(overrides).post(set_overrides).delete(clear_overrides))
+        .route("/api/v1/flags", get(flags))
         .route("/health", get(health))
         .route("/ready", get(ready))
         .fallback(|headers: RequestId| async move {
@@ -169,7 +174,8 @@ async fn turn(service: &Arc<Service>, id: &str, headers: &HeaderMap, body: Body)
             "the service is shutting down; send the same request again in a moment",
         ));
     }
-    let body = read_json(service, headers, body).await?;
+    let body = read_json(headers, body, service.max_body_bytes).await?;
+    let view = Arc::clone(service.configurations.live().view(api::config_of(&body)));
     let id = body
         .get("request_id")
         .and_then(Value::as_str)
@@ -183,12 +189,11 @@ async fn turn(service: &Arc<Service>, id: &str, headers: &HeaderMap, body: Body)
     let permit = tokio::time::timeout(service.queue_timeout, service.turns.acquire()).await;
     let Ok(Ok(_permit)) = permit else { return Err(overloaded()) };
     drop(waiting);
-    let shared = Arc::clone(service);
     let work = tokio::task::spawn_blocking(move || {
         let begun = Instant::now();
         let measured = || begun.elapsed().as_secs_f64() * 1000.0;
         let call = Call { request_id: &id, now: now(), measured: &measured };
-        api::process(&shared.engine, &shared.door, &body, &call)
+        api::process(&view.engine, &view.door, &body, &call)
     });
     service.requests.fetch_add(1, Ordering::Relaxed);
     work.await.unwrap_or_else(|error| {
@@ -226,7 +231,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn read_json(service: &Service, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+async fn read_json(headers: &HeaderMap, body: Body, limit: usize) -> Result<Value, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_lowercase();
     if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
@@ -235,18 +240,13 @@ async fn read_json(service: &Service, headers: &HeaderMap, body: Body) -> Result
             "send the body as `Content-Type: application/json`",
         ));
     }
-    let too_large = || {
-        Problem::new(
-            Code::PayloadTooLarge,
-            format!("the body is larger than {} bytes", service.max_body_bytes),
-        )
-    };
+    let too_large = || Problem::new(Code::PayloadTooLarge, format!("the body is larger than {limit} bytes"));
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > service.max_body_bytes) {
+    if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let bytes: Bytes = axum::body::to_bytes(body, service.max_body_bytes).await.map_err(|_| too_large())?;
+    let bytes: Bytes = axum::body::to_bytes(body, limit).await.map_err(|_| too_large())?;
     serde_json::from_slice(&bytes).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         let reason = error.to_string();
@@ -255,16 +255,72 @@ async fn read_json(service: &Service, headers: &HeaderMap, body: Body) -> Result
     })
 }
 
+/// Bytes of a body with overrides.
+const OVERRIDE_BYTES: usize = 256 << 10;
+
+fn reply(result: Result<Value, Problem>, id: &str) -> Response {
+    match result {
+        Ok(body) => answer(StatusCode::OK, &body),
+        Err(problem) => refuse(&problem, id),
+    }
+}
+
+async fn restore(
+    State(service): State<Arc<Service>>,
+    id: RequestId,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let read = read_json(&headers, body, service.max_body_bytes).await;
+    reply(read.and_then(|body| doors::restore(&service.configurations.live(), &body)), &id.0)
+}
+
+async fn flows(State(service): State<Arc<Service>>) -> Response {
+    answer(StatusCode::OK, &doors::flows(&service.configurations.live()))
+}
+
+async fn configs(State(service): State<Arc<Service>>) -> Response {
+    answer(StatusCode::OK, &doors::configs(&service.configurations.live()))
+}
+
+async fn flags(State(service): State<Arc<Service>>) -> Response {
+    answer(StatusCode::OK, &doors::flags(&service.configurations.live()))
+}
+
+async fn overrides(State(service): State<Arc<Service>>, id: RequestId, Path(name): Path<String>) -> Response {
+    reply(doors::overrides(&service.configurations.live(), &name), &id.0)
+}
+
+async fn set_overrides(
+    State(service): State<Arc<Service>>,
+    id: RequestId,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let read = read_json(&headers, body, OVERRIDE_BYTES).await;
+    reply(read.and_then(|body| doors::set_overrides(&service.configurations, &name, &body)), &id.0)
+}
+
+async fn clear_overrides(
+    State(service): State<Arc<Service>>,
+    id: RequestId,
+    Path(name): Path<String>,
+) -> Response {
+    reply(doors::clear_overrides(&service.configurations, &name), &id.0)
+}
+
 async fn health(State(service): State<Arc<Service>>) -> Response {
     let (status, word) = if service.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
         (StatusCode::OK, "ok")
     };
-    answer(
-        status,
-        &json!({"status": word, "model": service.door.model, "version": env!("CARGO_PKG_VERSION")}),
-    )
+    answer(status, &json!({"status": word, "model": model(&service), "version": env!("CARGO_PKG_VERSION")}))
+}
+
+fn model(service: &Service) -> String {
+    service.configurations.live().view(load::DEFAULT).door.model.clone()
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {
@@ -273,12 +329,14 @@ async fn ready(State(service): State<Arc<Service>>) -> Response {
     } else {
         (StatusCode::OK, "ready")
     };
+    let live = service.configurations.live();
+    let view = live.view(load::DEFAULT);
     let body = json!({
         "status": word,
-        "model": service.door.model,
+        "model": model(&service),
         "writer": "embedded",
-        "flows": service.engine.catalog.names().count(),
-        "knowledge_sections": service.engine.retriever.knowledge.sections.len(),
+        "flows": view.engine.catalog.names().count(),
+        "knowledge_sections": view.engine.retriever.knowledge.sections.len(),
         "turns": service.requests.load(Ordering::Relaxed),
         "uptime_s": service.started.elapsed().as_secs(),
     });
@@ -291,12 +349,16 @@ async fn ready(State(service): State<Arc<Service>>) -> Response {
 /// If the address cannot be bound.
 pub async fn serve(loaded: Loaded, listen: std::net::SocketAddr) -> anyhow::Result<()> {
     let drain = loaded.settings.seconds("server.drain_timeout_s");
-    let service = Arc::new(Service::new(loaded));
+    let environment = std::env::vars().collect();
+    let service = Arc::new(Service::new(&loaded, environment, service::store()));
     let listener = tokio::net::TcpListener::bind(listen).await.map_err(|error| {
         anyhow::anyhow!("cannot listen on {listen}: {error}; choose another with --listen")
     })?;
-    let sections = service.engine.retriever.knowledge.sections.len();
-    tracing::info!(listen = %listener.local_addr()?, sections, "ready");
+    let sections = loaded.engine.retriever.knowledge.sections.len();
+    let configs = loaded.configs.len() + 1;
+    drop(loaded);
+    tracing::info!(listen = %listener.local_addr()?, sections, configs, "ready");
+    reload::keep_fresh(&service);
     sd_notify::notify(&[sd_notify::NotifyState::Ready]).ok();
     let (stopped, mut finished) = tokio::sync::watch::channel(false);
     let shutting = Arc::clone(&service);

@@ -8,10 +8,27 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::{Map, Value as Json};
+
 use salesbot_yaml::{Diagnostics, Node, Place, SourceFile, items, parse};
 
 use crate::flags::{FLAGS, Flags};
 use keys::{KEYS, check};
+
+/// Blocks of the service as a whole; no configuration has its own.
+const SERVICE_ALONE: [&str; 4] = ["server", "limits", "logging", "llm"];
+/// Blocks of `dialogue` that may be changed while the service runs.
+pub const SAFE_KEYS: [&str; 9] = [
+    "limits",
+    "lead_scoring",
+    "guard",
+    "frustration",
+    "fallback",
+    "cta",
+    "circular_flow",
+    "response_directives",
+    "disambiguation",
+];
 
 const PREFIX: &str = "SALESBOT_";
 /// Environment names with this prefix that are not settings keys.
@@ -38,6 +55,18 @@ impl Settings {
     /// # Errors
     /// All problems at once: unknown keys (E02), wrong values (E18), broken relations (E12, E13).
     pub fn resolve(file: &SourceFile, environment: &[(String, String)]) -> Result<Self, Diagnostics> {
+        Self::layered(file, None, environment)
+    }
+
+    /// The same with the settings of a named configuration over those of the service.
+    ///
+    /// # Errors
+    /// As [`Settings::resolve`]; E23 for a key that is the service's alone.
+    pub fn layered(
+        file: &SourceFile,
+        config: Option<&SourceFile>,
+        environment: &[(String, String)],
+    ) -> Result<Self, Diagnostics> {
         let mut diagnostics = Diagnostics::default();
         let mut values: BTreeMap<&'static str, Value> = KEYS
             .iter()
@@ -45,7 +74,21 @@ impl Settings {
             .collect();
         let mut flags = BTreeMap::new();
         if let Some(root) = parse(file, &mut diagnostics) {
-            read_level(&root, "", file, &mut values, &mut flags, &mut diagnostics);
+            read_level(&root, "", file, "settings", &mut values, &mut flags, &mut diagnostics);
+        }
+        if let Some(file) = config
+            && let Some(root) = parse(file, &mut diagnostics)
+        {
+            for (key, _) in root.map().unwrap_or_default() {
+                let name = key.text().unwrap_or_default();
+                if SERVICE_ALONE.contains(&name) {
+                    let message = format!(
+                        "`{name}` belongs in the service's own settings.yaml, not in a configuration"
+                    );
+                    diagnostics.error(file, key.place, "E23", message);
+                }
+            }
+            read_level(&root, "", file, "configuration", &mut values, &mut flags, &mut diagnostics);
         }
         let mut warnings = Vec::new();
         let outside = SourceFile::new("environment", "");
@@ -83,6 +126,71 @@ impl Settings {
         let settings = Self { values, flags, warnings };
         settings.check_relations(file, &mut diagnostics);
         if diagnostics.has_errors() { Err(diagnostics) } else { Ok(settings) }
+    }
+
+    /// These settings with `overrides` (block → values, as in `dialogue` of settings.yaml) over them.
+    ///
+    /// # Errors
+    /// The reason for each block that cannot be applied.
+    pub fn with_overrides(&self, overrides: &Map<String, Json>) -> Result<Self, BTreeMap<String, String>> {
+        let mut settings = self.clone();
+        let mut rejected = BTreeMap::new();
+        for (block, value) in overrides {
+            if !SAFE_KEYS.contains(&block.as_str()) {
+                rejected.insert(block.clone(), "structural key, requires redeploy".to_owned());
+            } else if let Err(reason) = settings.override_level(&format!("dialogue.{block}"), value) {
+                rejected.insert(block.clone(), reason);
+            }
+        }
+        if !rejected.is_empty() {
+            return Err(rejected);
+        }
+        let mut found = Diagnostics::default();
+        settings.check_relations(&SourceFile::new("override", ""), &mut found);
+        if let Some(broken) = found.first_message() {
+            // The blocks that break it alone; together, all of them.
+            let alone = |block: &&String| {
+                overrides.len() > 1
+                    && overrides.get(*block).is_some_and(|value| {
+                        self.with_overrides(&Map::from_iter([((*block).clone(), value.clone())])).is_err()
+                    })
+            };
+            let mut guilty: Vec<&String> = overrides.keys().filter(alone).collect();
+            if guilty.is_empty() {
+                guilty = overrides.keys().collect();
+            }
+            return Err(guilty.into_iter().map(|block| (block.clone(), broken.to_owned())).collect());
+        }
+        Ok(settings)
+    }
+
+    fn override_level(&mut self, path: &str, value: &Json) -> Result<(), String> {
+        if let Some((known, kind, _)) = KEYS.iter().find(|(known, ..)| *known == path) {
+            let text = match value {
+                Json::String(text) => text.clone(),
+                Json::Array(items) => {
+                    let texts =
+                        items.iter().map(|item| item.as_str().map_or(item.to_string(), str::to_owned));
+                    texts.collect::<Vec<_>>().join(", ")
+                }
+                Json::Object(_) | Json::Null => return Err(format!("`{path}` is a single value")),
+                other => other.to_string(),
+            };
+            let text = check(&text, *kind).map_err(|reason| format!("`{path}`: {reason}"))?;
+            self.values.insert(known, Value { text, origin: "override".to_owned() });
+            return Ok(());
+        }
+        let level = KEYS.iter().any(|(known, ..)| known.starts_with(&format!("{path}.")));
+        let Some(fields) = value.as_object().filter(|_| level) else {
+            let near = salesbot_yaml::nearest(path, KEYS.iter().map(|(key, ..)| *key));
+            let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            return Err(if level {
+                format!("`{path}` is a block of values")
+            } else {
+                format!("unknown key `{path}`{hint}")
+            });
+        };
+        fields.iter().try_for_each(|(key, value)| self.override_level(&format!("{path}.{key}"), value))
     }
 
     fn check_relations(&self, file: &SourceFile, diagnostics: &mut Diagnostics) {
@@ -153,6 +261,7 @@ fn read_level(
     node: &Node,
     prefix: &str,
     file: &SourceFile,
+    origin: &str,
     values: &mut BTreeMap<&'static str, Value>,
     flags: &mut BTreeMap<String, bool>,
     diagnostics: &mut Diagnostics,
@@ -171,7 +280,7 @@ fn read_level(
             };
             match check(&text, *kind) {
                 Ok(text) => {
-                    values.insert(known, Value { text, origin: "settings".to_owned() });
+                    values.insert(known, Value { text, origin: origin.to_owned() });
                 }
                 Err(reason) => {
                     diagnostics.error(file, value.place, "E18", format!("`{path}`: {reason}"));
@@ -182,7 +291,7 @@ fn read_level(
         let is_level =
             path == "feature_flags" || KEYS.iter().any(|(known, ..)| known.starts_with(&format!("{path}.")));
         if is_level {
-            read_level(value, &path, file, values, flags, diagnostics);
+            read_level(value, &path, file, origin, values, flags, diagnostics);
             continue;
         }
         diagnostics

@@ -25,7 +25,7 @@ use names::{Names, read_chain};
 use raw::{Raw, Row, RowKey, lay_over};
 
 /// The files of `content/flows/`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FlowSources {
     pub base: Vec<SourceFile>,
     /// `flows/<name>/flow.yaml`; the folder's name is the flow's.

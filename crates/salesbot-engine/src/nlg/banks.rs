@@ -13,7 +13,7 @@ use super::grammar::holes;
 use flow::FlowBank;
 
 /// Files of `content/replies/`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplySources {
     pub actions: SourceFile,
     pub acks: SourceFile,

@@ -8,13 +8,13 @@ use salesbot_dialogue::understanding::Language;
 use salesbot_dialogue::{Catalog, Choice, Contact, Decision, DialogueState, Tone, Turn, Understanding};
 use salesbot_knowledge::{Passage, Query, Retriever};
 
-use super::Writer;
 use super::banks::flow::FlowBank;
 use super::banks::{AnswerPart, CtaBank, MessagePart, Phrase, QuestionBank, QuestionPart, Recipe};
 use super::facts::{Answer, Room, answer, look_up};
 use super::grammar::fill;
 use super::plan::{CallToAction, Limits, Line, Menu, PlannedQuestion, ReplyPlan};
 use super::verify::ReplySentence;
+use super::{Writer, WriterOptions};
 use crate::nlu::contact::mask_phone;
 
 /// Facts whose arrival is acknowledged, in this order; one a turn.
@@ -41,6 +41,7 @@ const OFFERS: usize = 3;
 const OPENING_ROOM: usize = 40;
 pub(super) struct Planner<'a> {
     writer: &'a Writer,
+    options: &'a WriterOptions,
     turn: &'a Turn<'a>,
     understanding: &'a Understanding,
     decision: &'a Decision,
@@ -62,6 +63,7 @@ struct Picked {
 impl<'a> Planner<'a> {
     pub(super) fn new(
         writer: &'a Writer,
+        options: &'a WriterOptions,
         turn: &'a Turn<'a>,
         understanding: &'a Understanding,
         decision: &'a Decision,
@@ -78,6 +80,7 @@ impl<'a> Planner<'a> {
         };
         Self {
             writer,
+            options,
             turn,
             understanding,
             decision,
@@ -204,7 +207,7 @@ impl<'a> Planner<'a> {
             || tone.tone == Tone::Frustrated
                 && self.understanding.slots.is_empty()
                 && !self.catalog.intents.is_positive(self.understanding.intent);
-        let at_fault = self.writer.options.apologise
+        let at_fault = self.options.apologise
             && !self.turn.state.turns.is_empty()
             && annoyed
             && !leaves
@@ -441,7 +444,7 @@ impl<'a> Planner<'a> {
         if banks.says_it.iter().any(|words| text.contains(words.as_str())) {
             return Err("already_called_to_action");
         }
-        let options = &self.writer.options.cta;
+        let options = &self.options.cta;
         let refused = &self.memory.said.ctas_refused;
         // A number asked for twice is not asked for a third time by the back door.
         let worn = self.worn("contact_info");
@@ -524,7 +527,7 @@ impl<'a> Planner<'a> {
 
     fn state_question(&self) -> Option<PlannedQuestion> {
         let slots = self.next.required.iter().chain(&self.next.optional);
-        let known = |slot: &String| self.writer.options.deduplicate_questions && self.memory.has(slot);
+        let known = |slot: &String| self.options.deduplicate_questions && self.memory.has(slot);
         let open: Vec<&String> =
             slots.filter(|slot| !known(slot) && !self.next.on_enter_flags.contains(slot)).collect();
         if let Some(slot) = open.into_iter().find(|slot| !self.worn(slot)) {
@@ -623,7 +626,7 @@ impl<'a> Planner<'a> {
         }
         let used = |at: usize| self.memory.said.texts.iter().rposition(|id| *id == format!("{bank}#{at}"));
         let fresh: Vec<_> =
-            fitting.iter().filter(|(at, ..)| !self.writer.options.vary || used(*at).is_none()).collect();
+            fitting.iter().filter(|(at, ..)| !self.options.vary || used(*at).is_none()).collect();
         let chosen = if fresh.is_empty() {
             fitting.iter().min_by_key(|(at, ..)| used(*at))?
         } else {
@@ -638,7 +641,7 @@ impl<'a> Planner<'a> {
 
     /// A number below `count`, the same for the same talk, turn and bank.
     fn draw(&self, bank: &str, count: usize) -> usize {
-        if !self.writer.options.vary {
+        if !self.options.vary {
             return 0;
         }
         let key = format!("{}:{}:{bank}", self.memory.seed, self.memory.counters.turn);
@@ -652,7 +655,7 @@ impl<'a> Planner<'a> {
             "name" => contact.name.or_else(|| self.memory.text("client_name").map(str::to_owned)),
             "phone" => contact.phone.as_deref().map(mask_phone),
             "email" => contact.email,
-            "company" => Some(self.writer.options.company.clone()),
+            "company" => Some(self.options.company.clone()),
             "tool_in" => self.writer.tool_in.get(self.memory.text("current_tools")?).cloned(),
             slot => self.memory.number(slot).map(|number| number.to_string()),
         }

@@ -40,6 +40,10 @@ pub struct Request {
     pub trace: Trace,
     pub seed: Option<u64>,
     pub now: Option<i64>,
+    /// The talk may go on in another flow than its own.
+    pub may_switch_flow: bool,
+    /// Where a new talk begins.
+    pub entry_point: Option<String>,
 }
 
 /// Characters of a flow or configuration name; closes path tricks.
@@ -62,15 +66,26 @@ impl Request {
             _ => "core",
         };
         let options = object(fields, "options")?;
-        let config_name = name(fields, "config_name")?.unwrap_or_else(|| "default".to_owned());
+        let config_name = name(fields, "config_name")?;
+        let context = object(fields, "context")?;
+        let switch = match options.and_then(|options| options.get("allow_flow_switch")) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(value)) => *value,
+            Some(_) => return Err(wrong("/options/allow_flow_switch", "expected true or false")),
+        };
+        let entry_point = match context.and_then(|context| context.get("entry_point")) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(name)) => Some(name.chars().take(NAME_CHARS).collect()),
+            Some(_) => return Err(wrong("/context/entry_point", "expected text")),
+        };
         let snapshot = snapshot(fields)?;
         Ok(Self {
             message: message(fields, door)?,
             snapshot_text: snapshot.as_ref().map(Value::to_string).unwrap_or_default(),
             snapshot,
             flow_name: name(fields, "flow_name")?,
-            config_fallback: config_name != "default",
-            config_name: "default".to_owned(),
+            config_fallback: config_name.is_some_and(|name| name != door.config),
+            config_name: door.config.clone(),
             client_id: id(fields, "client_id", 128)?,
             session_id: id(fields, "session_id", 256)?,
             shape,
@@ -80,6 +95,8 @@ impl Request {
                 .transpose()
                 .map_err(|_| wrong("/options/seed", "must be 0 or more"))?,
             now: whole(options, "now")?,
+            may_switch_flow: switch || shape == "integration",
+            entry_point,
         })
     }
 }

@@ -40,6 +40,8 @@ pub(super) fn render(
     let options = after.asked.as_ref().map(|asked| &asked.options).filter(|options| !options.is_empty());
     let intent = if decision.action == "guard_soft_close" {
         "fallback_close"
+    } else if !decision.clarify.is_empty() {
+        salesbot_dialogue::policy::clarify::INTENT
     } else {
         intents.name(understanding.intent)
     };
@@ -74,8 +76,9 @@ pub(super) fn render(
         "options",
         json!(options.map(|options| options.iter().map(|option| option.label.as_str()).collect::<Vec<_>>())),
     );
-    put("cta_added", json!(false));
-    put("cta_text", Value::Null);
+    let cta = outcome.reply.cta.as_ref();
+    put("cta_added", json!(cta.is_ok()));
+    put("cta_text", json!(cta.ok().map(|cta| &cta.line.text)));
     put("decision_trace", trace(engine, request, before, outcome, after, now, measured));
     put("snapshot", snapshot::save(after));
     put("confidence", json!(round(understanding.confidence)));
@@ -125,6 +128,9 @@ fn meta(
     }
     if notes.flow_name_ignored {
         meta["flow_name_ignored"] = json!(true);
+    }
+    if let Some((from, to)) = &notes.flow_switched {
+        meta["flow_switched"] = json!({"from": from, "to": to});
     }
     if request.config_fallback {
         meta["config_fallback"] = json!(true);
@@ -264,7 +270,8 @@ fn full(
             "secondary": understanding.secondary.iter().map(|id| intents.name(*id)).collect::<Vec<_>>(),
             "questions": understanding.questions.iter().map(|question| json!({"intent": intents.name(question.intent), "text": question.text})).collect::<Vec<_>>(),
             "context_rules": understanding.because, "repairs": understanding.repairs, "language": understanding.language,
-            "disambiguation_options": null, "disambiguation_triggered": false, "extracted_data": slots,
+            "disambiguation_options": decision.clarify.iter().map(|id| json!({"intent": intents.name(*id), "label": intents.get(*id).label})).collect::<Vec<_>>(),
+            "disambiguation_triggered": !decision.clarify.is_empty(), "extracted_data": slots,
         },
         "tone_analysis": {
             "detected_tone": understanding.tone.tone, "frustration_level": understanding.tone.frustration, "markers_found": understanding.tone.signals,
@@ -291,12 +298,25 @@ fn full(
             "prev_state": before.state, "next_state": after.state, "prev_phase": phase(engine, before), "next_phase": phase(engine, after),
             "action": decision.action, "is_final": decision.is_final,
             "collected_data_changes": {"new_fields": new_fields, "updated_fields": updated},
+            "rule_resolution": rules(engine, before, understanding.intent),
             "required_data_status": {"required": required, "collected": have, "missing": missing},
             "circular_flow": {"goback_count": after.counters.gobacks, "max_gobacks": engine.options.dialogue.limits.max_gobacks},
         },
-        "policy_override": null,
+        "policy_override": {
+            "was_overridden": decision.overlay.action.is_some() && !engine.options.dialogue.rules.overlays_in_shadow,
+            "original_action": decision.requested, "override_action": decision.overlay.action,
+            "reason_codes": decision.overlay.reason, "decision": decision.overlay.decision,
+            "shadow": engine.options.dialogue.rules.overlays_in_shadow,
+            "signals_used": {"repair": decision.overlay.repair, "momentum": decision.window.direction(), "engagement": decision.window.level.name(),
+                "confidence_trend": decision.window.confidence_trend.name()},
+        },
         "response": {
-            "requested_action": decision.action, "template_key": reply.memory.text_ids, "cta_added": false, "cta_skip_reason": "no_cta_available",
+            "requested_action": decision.requested, "template_key": reply.memory.text_ids, "cta_added": reply.cta.is_ok(),
+            "cta_type": reply.cta.as_ref().ok().map(|cta| &cta.kind), "cta_skip_reason": reply.cta.as_ref().err(),
+            "directives": {"tone": decision.directives.tone, "max_words": decision.directives.max_words, "repair": decision.directives.repair,
+                "should_apologize": decision.directives.apologise, "should_offer_exit": decision.directives.offer_exit, "cta_soft": decision.directives.cta_soft,
+                "prioritize_contact": decision.directives.prioritise_contact, "offer_choices": decision.directives.offer_choices,
+                "summarize_client": decision.directives.summarise, "validate": decision.directives.validate, "question_pressure": format!("{:?}", decision.directives.question).to_lowercase()},
             "response_length": reply.text.chars().count(), "validation_events": reply.events,
             "plan": {
                 "ack": reply.plan.ack.as_ref().map(|line| &line.id), "message": reply.plan.message.as_ref().map(|line| &line.id),
@@ -313,6 +333,9 @@ fn full(
         },
         "timing": {"total_turn_ms": hundredths(measured.total_ms)},
         "context_window": {
+            "momentum_breakdown": {"momentum": round(decision.window.momentum as f32), "direction": decision.window.direction(), "funnel": decision.window.funnel,
+                "turn_types": decision.window.types.iter().map(|kind| kind.name()).collect::<Vec<_>>()},
+            "engagement_breakdown": {"engagement": round(decision.window.engagement as f32), "level": decision.window.level.name(), "trend": decision.window.engagement_trend.name()},
             "sliding_window": after.turns.iter().map(|turn| json!({"intent": turn.intent, "action": turn.action, "confidence": f64::from(turn.confidence) / 100.0, "state": turn.state})).collect::<Vec<_>>(),
             "episodic_events": after.episodes.iter().map(|episode| format!("{}: {}", episode.kind, episode.what)).collect::<Vec<_>>(),
         },
@@ -321,6 +344,25 @@ fn full(
         "bot_response": reply.text.chars().take(500).collect::<String>(),
         "proposals": resolution(outcome, flow.expect("the state belongs to a loaded flow"))["proposals"],
         "engine": {"flow": after.flow, "seed": after.seed, "snapshot_version": after.version},
+    })
+}
+
+/// The rows of the state that speak of this intent, with their places.
+fn rules(engine: &Engine, before: &DialogueState, intent: salesbot_dialogue::IntentId) -> Value {
+    let Some(flow) = engine.catalog.flow(&before.flow) else { return Value::Null };
+    let Some(state) = flow.id(&before.state).map(|id| flow.state(id)) else { return Value::Null };
+    let kind = |cases: usize, default: bool| match (cases, default) {
+        (0, true) => "simple",
+        (0, false) => "fallback",
+        (_, false) => "conditional",
+        (_, true) => "chain",
+    };
+    let rule = state.rules.get(&intent);
+    let transition = state.transitions.get(&intent);
+    json!({
+        "intent": engine.catalog.intents.name(intent),
+        "rule": rule.map(|chain| json!({"at": chain.at.to_string(), "rule_type": kind(chain.cases.len(), chain.default.is_some())})),
+        "transition": transition.map(|chain| json!({"at": chain.at.to_string(), "rule_type": kind(chain.cases.len(), chain.default.is_some())})),
     })
 }
 

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 use crate::loaded;
 
 fn service() -> Arc<Service> {
-    Arc::new(Service::new(loaded().clone()))
+    Arc::new(Service::new(loaded(), Vec::new(), None))
 }
 
 fn router() -> &'static Router {

@@ -5,9 +5,7 @@
 use std::path::PathBuf;
 
 use salesbot::content::Content;
-use salesbot::flags::Flags;
-use salesbot::settings::Settings;
-use salesbot_engine::Engine;
+use salesbot::load::{self, Invalid};
 
 use crate::{data, loaded, updating};
 
@@ -19,14 +17,9 @@ fn diagnose(place: &str, text: &str) -> String {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a scratch folder");
     std::fs::write(&path, text).expect("a scratch file");
     let content = Content::open(Some(&folder)).expect("the content");
-    let found = match Settings::resolve(&content.file("settings.yaml"), &[]) {
-        Err(found) => found,
-        Ok(settings) => {
-            match Engine::load(&content.sources(), settings.engine_options(), &[], &Flags::names()) {
-                Err(found) => found,
-                Ok((_, warnings)) => warnings,
-            }
-        }
+    let found = match load::build(content, &[]) {
+        Ok(loaded) => loaded.warnings,
+        Err(error) => error.downcast::<Invalid>().map(|Invalid(found)| found).expect("findings"),
     };
     found.without_notes().to_string()
 }

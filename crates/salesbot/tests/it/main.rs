@@ -3,6 +3,7 @@
 mod api;
 mod classifier;
 mod cli;
+mod configs;
 mod diagnostics;
 mod dialogues;
 mod flags;
@@ -17,7 +18,6 @@ use salesbot::api::{Call, process};
 use salesbot::content::Content;
 use salesbot::load::{self, Loaded};
 use salesbot::problem::Problem;
-use salesbot::settings::Settings;
 use serde_json::Value;
 
 /// The embedded content with the default settings, loaded once.
@@ -37,10 +37,7 @@ pub(crate) fn load_with(environment: &[(&str, &str)]) -> Loaded {
         Content::open(Some(&empty.join("no-overlay")))
     });
     let content = content.expect("the embedded content");
-    let settings =
-        Settings::resolve(&content.file("settings.yaml"), &environment).expect("the shipped settings");
-    let (engine, warnings) = load::engine(&content, &settings).expect("the shipped content");
-    Loaded { engine, settings, warnings }
+    load::build(content, &environment).expect("the shipped content")
 }
 
 /// One turn at a fixed time.

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use salesbot_dialogue::policy::{Move, source_names};
 use salesbot_dialogue::understanding::{Candidate, Language, Method, Question, Suggestion};
 use salesbot_dialogue::{
-    Decision, DialogueState, Flow, IntentId, Merge, Options, SlotFill, Tone, ToneReading, Turn, Understanding, commit,
-    decide, score, snapshot,
+    Decision, DialogueState, Flow, IntentId, Merge, Options, SlotFill, Tone, ToneReading, Turn,
+    Understanding, commit, decide, score, snapshot,
 };
 use salesbot_engine::Engine;
 use serde_json::{Value, json};
@@ -45,10 +45,30 @@ impl Dice {
 
 /// Intents that move talks most; half of all events are of these.
 const COMMON: [&str; 24] = [
-    "agreement", "info_provided", "unclear", "situation_provided", "problem_revealed", "need_expressed", "price_question",
-    "question_features", "question_offline", "objection_price", "objection_think", "objection_trust", "no_problem", "no_need",
-    "go_back", "correct_info", "greeting", "gratitude", "small_talk", "demo_request", "rejection", "comparison",
-    "request_brevity", "frustration_expression",
+    "agreement",
+    "info_provided",
+    "unclear",
+    "situation_provided",
+    "problem_revealed",
+    "need_expressed",
+    "price_question",
+    "question_features",
+    "question_offline",
+    "objection_price",
+    "objection_think",
+    "objection_trust",
+    "no_problem",
+    "no_need",
+    "go_back",
+    "correct_info",
+    "greeting",
+    "gratitude",
+    "small_talk",
+    "demo_request",
+    "rejection",
+    "comparison",
+    "request_brevity",
+    "frustration_expression",
 ];
 
 fn contact() -> Value {
@@ -80,7 +100,11 @@ fn reading(intent: IntentId, facts: &[(&str, Value)], engine: &Engine) -> Unders
         questions: if asks { vec![Question { intent, text: label }] } else { Vec::new() },
         slots: facts
             .iter()
-            .map(|(slot, value)| SlotFill { slot: (*slot).to_owned(), value: value.clone(), source: String::new() })
+            .map(|(slot, value)| SlotFill {
+                slot: (*slot).to_owned(),
+                value: value.clone(),
+                source: String::new(),
+            })
             .collect(),
         tone: ToneReading::default(),
         language: Language::Russian,
@@ -110,13 +134,24 @@ fn event(dice: &mut Dice, state: &DialogueState, flow: &Flow, engine: &Engine) -
         at.required.iter().filter(|slot| !at.on_enter_flags.contains(slot)).for_each(|slot| fill(slot));
     }
     if dice.one_in(8) {
-        fill(dice.pick(&["pain_point", "desired_outcome", "current_tools", "business_type", "client_name", "high_interest"]));
+        fill(dice.pick(&[
+            "pain_point",
+            "desired_outcome",
+            "current_tools",
+            "business_type",
+            "client_name",
+            "high_interest",
+        ]));
     }
     if dice.one_in(24) || intents.is(intent, "contact_provided") && !dice.one_in(4) {
         fill("contact_info");
     }
     if dice.one_in(40) {
-        read.slots.push(SlotFill { slot: "persona".to_owned(), value: json!("skeptic"), source: String::new() });
+        read.slots.push(SlotFill {
+            slot: "persona".to_owned(),
+            value: json!("skeptic"),
+            source: String::new(),
+        });
     }
     if dice.one_in(8) {
         let other = IntentId(u16::try_from(dice.below(intents.len())).expect("252"));
@@ -130,7 +165,12 @@ fn event(dice: &mut Dice, state: &DialogueState, flow: &Flow, engine: &Engine) -
         let rival = IntentId(u16::try_from(dice.below(intents.len())).expect("252"));
         let near = (read.confidence - dice.below(30) as f32 / 100.0).max(0.01);
         read.candidates = [(intent, read.confidence), (rival, near)]
-            .map(|(intent, score)| Candidate { intent, score, method: Method::Linear, evidence: String::new() })
+            .map(|(intent, score)| Candidate {
+                intent,
+                score,
+                method: Method::Linear,
+                evidence: String::new(),
+            })
             .to_vec();
     }
     let worst = if dice.one_in(6) { 11 } else { 3 };
@@ -143,7 +183,8 @@ fn event(dice: &mut Dice, state: &DialogueState, flow: &Flow, engine: &Engine) -
         ..ToneReading::default()
     };
     if flow.autonomous && dice.one_in(2) {
-        let names: Vec<&str> = flow.states().map(|(_, state)| state.name.as_str()).chain(["nowhere"]).collect();
+        let names: Vec<&str> =
+            flow.states().map(|(_, state)| state.name.as_str()).chain(["nowhere"]).collect();
         let next_state = (!dice.one_in(3)).then(|| dice.pick(&names).to_owned());
         read.suggestion = Some(Suggestion { next_state, reasoning: String::new(), failed: dice.one_in(9) });
     }
@@ -159,15 +200,26 @@ fn family<'e>(engine: &'e Engine, action: &str) -> &'e str {
 }
 
 /// What must hold of one turn.
-fn check(engine: &Engine, turn: &Turn<'_>, read: &Understanding, decision: &Decision, after: &DialogueState, options: &Options) {
+fn check(
+    engine: &Engine,
+    turn: &Turn<'_>,
+    read: &Understanding,
+    decision: &Decision,
+    after: &DialogueState,
+    options: &Options,
+) {
     let (flow, intents) = (turn.flow, &engine.catalog.intents);
     assert!(flow.id(&after.state).is_some(), "P1: the next state exists");
     assert!(engine.writer.banks.recipe(&decision.action).is_some(), "P2: `{}` has a recipe", decision.action);
     assert!(after.counters.gobacks <= options.limits.max_gobacks, "P6: at most two ways back");
     let objections = &after.counters.objections;
     let (in_a_row, in_all) = options.limits.objections(after.text("persona"));
-    let (before_row, before_all) = (turn.state.counters.objections.consecutive, turn.state.counters.objections.total);
-    assert!(objections.consecutive <= in_a_row.max(before_row) && objections.total <= in_all.max(before_all), "P7: counters stay at the limit");
+    let (before_row, before_all) =
+        (turn.state.counters.objections.consecutive, turn.state.counters.objections.total);
+    assert!(
+        objections.consecutive <= in_a_row.max(before_row) && objections.total <= in_all.max(before_all),
+        "P7: counters stay at the limit"
+    );
     if ["escalated", "success"].contains(&after.state.as_str()) {
         assert!(decision.is_final, "P8: {} is final", after.state);
     }
@@ -175,22 +227,37 @@ fn check(engine: &Engine, turn: &Turn<'_>, read: &Understanding, decision: &Deci
     let hands_over = decision.action == "escalate_to_human";
     if asks_price && !hands_over {
         let family = family(engine, &decision.action);
-        assert!(["price", "roi", "compare", "answer"].contains(&family), "P9: a price question got `{}`", decision.action);
+        assert!(
+            ["price", "roi", "compare", "answer"].contains(&family),
+            "P9: a price question got `{}`",
+            decision.action
+        );
     }
     let at = flow.state(flow.id(&turn.state.state).expect("a state"));
     let complete = !at.required.is_empty() && at.required.iter().all(|slot| decision.memory.has(slot));
     let led = flow.autonomous && read.suggestion.is_some();
-    let back = decision.reasons.iter().any(|reason| reason.starts_with("go_back") || reason.contains("_back"))
-        || engine.catalog.in_group(read.intent, "go_back");
+    let back =
+        decision.reasons.iter().any(|reason| reason.starts_with("go_back") || reason.contains("_back"))
+            || engine.catalog.in_group(read.intent, "go_back");
     if complete && !at.is_final && decision.merge != Merge::Blocked && !led && !back {
-        assert_ne!(after.state, at.name, "P10: a complete phase is left in the same turn: {} {:?} {:?}", intents.name(read.intent), decision.reasons, decision.visited);
+        assert_ne!(
+            after.state,
+            at.name,
+            "P10: a complete phase is left in the same turn: {} {:?} {:?}",
+            intents.name(read.intent),
+            decision.reasons,
+            decision.visited
+        );
     }
     for kind in [true, false] {
         let of_kind = |what: &Move| matches!(what, Move::Act(_)) == kind;
         let own: Vec<_> = decision.proposals.iter().filter(|proposal| of_kind(&proposal.what)).collect();
         if let Some(won) = own.iter().find(|proposal| proposal.won && proposal.source != "PolicyOverlay") {
             let better = own.iter().find(|other| (other.priority, other.rank) < (won.priority, won.rank));
-            assert!(better.is_none() || !kind && decision.merge == Merge::Merged, "P12: {better:?} beats {won:?}");
+            assert!(
+                better.is_none() || !kind && decision.merge == Merge::Merged,
+                "P12: {better:?} beats {won:?}"
+            );
         }
     }
     assert!((0..=100_000).contains(&after.lead.score), "P14: the score stays within 0 and 100");
@@ -202,8 +269,18 @@ fn check(engine: &Engine, turn: &Turn<'_>, read: &Understanding, decision: &Deci
 }
 
 /// The decision of this turn again, in other ways that must not matter.
-fn check_again(engine: &Engine, turn: &Turn<'_>, read: &Understanding, decision: &Decision, options: &Options) {
-    assert_eq!(decision, &decide(turn, read, &engine.catalog, options), "P3: the same input gives the same decision");
+fn check_again(
+    engine: &Engine,
+    turn: &Turn<'_>,
+    read: &Understanding,
+    decision: &Decision,
+    options: &Options,
+) {
+    assert_eq!(
+        decision,
+        &decide(turn, read, &engine.catalog, options),
+        "P3: the same input gives the same decision"
+    );
     let spoke: BTreeSet<&str> = decision.proposals.iter().map(|proposal| proposal.source).collect();
     for name in source_names().filter(|name| !spoke.contains(name)) {
         let without = Options { sources_off: vec![name.to_owned()], ..options.clone() };
@@ -236,13 +313,22 @@ fn walk(engine: &Engine, flow: &Flow, seed: u64) {
         // P5: without messages that speak for themselves a state is left in time.
         let own = |id: IntentId| {
             let category = engine.catalog.intents.get(id).category.as_str();
-            ["question", "objection", "exit", "escalation", "sensitive", "technical_problem", "frustration"].contains(&category)
+            ["question", "objection", "exit", "escalation", "sensitive", "technical_problem", "frustration"]
+                .contains(&category)
                 || ["go_back", "handover"].iter().any(|group| engine.catalog.in_group(id, group))
         };
         let speaks = read.asks || read.intents().any(own) || read.slot("contact_info").is_some();
-        quiet = if after.state == state.state && !speaks && decision.merge != Merge::Blocked { quiet + 1 } else { 0 };
+        quiet = if after.state == state.state && !speaks && decision.merge != Merge::Blocked {
+            quiet + 1
+        } else {
+            0
+        };
         let limit = flow.state(decision.next).max_turns;
-        assert!(limit == 0 || quiet <= limit + 1, "P5: {} held the talk for {quiet} quiet turns", after.state);
+        assert!(
+            limit == 0 || quiet <= limit + 1,
+            "P5: {} held the talk for {quiet} quiet turns",
+            after.state
+        );
         state = after;
     }
 }
@@ -307,13 +393,12 @@ fn the_straight_walk_visits_the_phases_in_order_and_wins() {
             state = step(&state, &reading(id("gratitude"), &facts, engine), &mut visited);
         }
         let last = flow.phase_order.last().expect("a flow has phases");
-        let last = flow.states().find(|(_, state)| state.phase.as_ref() == Some(last)).expect("the last phase").1;
+        let last =
+            flow.states().find(|(_, state)| state.phase.as_ref() == Some(last)).expect("the last phase").1;
         let onward = flow.state(last.next.expect("a way on")).name.clone();
         assert_eq!(state.state, onward, "{}: after the last phase", flow.name);
-        let order: Vec<&str> = visited
-            .iter()
-            .filter_map(|name| flow.state(flow.id(name)?).phase.as_deref())
-            .collect();
+        let order: Vec<&str> =
+            visited.iter().filter_map(|name| flow.state(flow.id(name)?).phase.as_deref()).collect();
         assert_eq!(order, flow.phase_order, "{}: every phase once, in order: {visited:?}", flow.name);
         if onward == "close" {
             straight_to_close.push(flow.name.as_str());
@@ -372,24 +457,62 @@ fn four_messages_get_their_own_answer_in_every_state_of_every_flow() {
                 let place = format!("{}/{} {how}", flow.name, state.name);
                 let human = say("позовите человека", "request_human", &[]);
                 let ended = state.is_final;
-                assert!(ended || human.decision.action == "escalate_to_human", "{place}: {}", human.decision.action);
+                assert!(
+                    ended || human.decision.action == "escalate_to_human",
+                    "{place}: {}",
+                    human.decision.action
+                );
                 assert_eq!(human.state.state, "escalated", "{place}: a person was asked for");
-                assert!(human.reply.text.contains("менеджер") || human.reply.text.contains("человек") || human.reply.text.contains("Менеджер"), "{place}: {}", human.reply.text);
+                assert!(
+                    human.reply.text.contains("менеджер")
+                        || human.reply.text.contains("человек")
+                        || human.reply.text.contains("Менеджер"),
+                    "{place}: {}",
+                    human.reply.text
+                );
 
                 let refusal = say("не интересно", "rejection", &[]);
-                assert!(!refusal.reply.text.contains('?'), "{place}: a refusal is final: {}", refusal.reply.text);
-                assert_eq!(family(engine, &refusal.decision.action), if state.name == "escalated" { family(engine, &refusal.decision.action) } else { "exit" }, "{place}: {}", refusal.decision.action);
-                assert!(ended || refusal.state.state == "soft_close", "{place}: refusal leads to {}", refusal.state.state);
+                assert!(
+                    !refusal.reply.text.contains('?'),
+                    "{place}: a refusal is final: {}",
+                    refusal.reply.text
+                );
+                assert_eq!(
+                    family(engine, &refusal.decision.action),
+                    if state.name == "escalated" { family(engine, &refusal.decision.action) } else { "exit" },
+                    "{place}: {}",
+                    refusal.decision.action
+                );
+                assert!(
+                    ended || refusal.state.state == "soft_close",
+                    "{place}: refusal leads to {}",
+                    refusal.state.state
+                );
 
                 let phone = say("8 705 123 45 67", "contact_provided", &[("contact_info", contact())]);
-                assert!(phone.reply.text.contains("67"), "{place}: the number is confirmed: {}", phone.reply.text);
+                assert!(
+                    phone.reply.text.contains("67"),
+                    "{place}: the number is confirmed: {}",
+                    phone.reply.text
+                );
                 assert!(phone.state.contact().valid);
                 let leads = state.transitions.contains_key(&id("contact_provided"));
-                assert!(!leads || ["success", flow.state(flow.entry).name.as_str()].contains(&phone.state.state.as_str()) || state.name == "greeting", "{place}: a number leads to {}", phone.state.state);
+                assert!(
+                    !leads
+                        || ["success", flow.state(flow.entry).name.as_str()]
+                            .contains(&phone.state.state.as_str())
+                        || state.name == "greeting",
+                    "{place}: a number leads to {}",
+                    phone.state.state
+                );
 
                 let price = say("сколько стоит?", "price_question", &[]);
                 let kind = family(engine, &price.decision.action);
-                assert!(["price", "roi", "compare", "answer"].contains(&kind), "{place}: price got {}", price.decision.action);
+                assert!(
+                    ["price", "roi", "compare", "answer"].contains(&kind),
+                    "{place}: price got {}",
+                    price.decision.action
+                );
                 if state.name != "escalated" {
                     assert!(price.reply.text.contains('₸'), "{place}: {}", price.reply.text);
                 }
