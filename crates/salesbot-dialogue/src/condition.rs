@@ -227,6 +227,7 @@ conditions! {
     has_financial_impact: |v| v.memory.has("financial_impact") || v.memory.has("budget_range");
     missing_required_data: |v| !v.has_all_required();
     has_all_required_data: |v| v.has_all_required();
+    brings_facts: |v| v.has_data();
     // Counts of intents
     price_repeated_2x: |v| v.streak_of(|id| v.intents.is_price(id)) >= 2;
     price_repeated_3x: |v| v.streak_of(|id| v.intents.is_price(id)) >= 3;
@@ -259,6 +260,8 @@ conditions! {
     in_implication_phase: |v| v.state().phase.as_deref() == Some("implication");
     in_need_payoff_phase: |v| v.state().phase.as_deref() == Some("need_payoff");
     post_phase: |v| v.state().phase.is_none() && v.state().name != "greeting";
+    came_through_phases: |v| v.before.turns.iter().any(|turn|
+        v.flow.id(&turn.state).is_some_and(|id| v.flow.state(id).phase.is_some()));
     in_protected_state: |v| ["greeting", "success", "soft_close"].contains(&v.state().name.as_str());
     is_presentation_state: |v| v.state().name == "presentation";
     is_close_state: |v| v.state().name == "close";

@@ -24,6 +24,12 @@ use tone::ToneReader;
 
 /// Said in answer to a free question, only so sure a reading is something else than the answer.
 const SURE_ASIDE: f32 = 0.9;
+/// A linear reading of a mood below this is none.
+const SURE_MOOD: f32 = 0.8;
+/// … and still shows in the tone from here.
+const FELT_MOOD: f32 = 0.4;
+/// Words of a yes with a few more: "да пусть посчитает".
+const YES_WORDS: usize = 6;
 /// Words of a short answer to an open question.
 const SHORT_ANSWER: usize = 4;
 /// An objection or a farewell so sure is no answer to an open question.
@@ -111,7 +117,7 @@ impl Nlu {
     pub fn understand(&self, turn: &Turn<'_>, catalog: &IntentCatalog, options: NluOptions) -> Understanding {
         let text = Text::read(turn.message, &self.lexicon);
         let state = turn.state;
-        let polarity = self.context.polarity(&text);
+        let polarity = self.context.polarity(&text).or_else(|| self.agrees_first(&text, state));
         let has_contact = !self.slots.contacts().phones(&text.raw).is_empty()
             || !self.slots.contacts().emails(&text.raw).is_empty();
         let candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
@@ -158,17 +164,27 @@ impl Nlu {
             aside(top.0) && top.1 >= 0.4 && !told || denies(top.0) && top.1 >= 0.25
         };
         let plain_answer = !text.asks && polarity.is_none() && !other && !text.flat.is_empty();
-        let mut slots =
-            self.slots.read(&text, state.asked.as_ref(), polarity == Some(Polarity::Yes), plain_answer);
+        // After the number a single word is the name that goes with it.
+        let naming = state.state == "success" && !state.has("client_name") && text.word_count() == 1 && !text.asks;
+        let name = salesbot_dialogue::Asked {
+            slot: Some("client_name".to_owned()),
+            kind: "open".to_owned(),
+            ..salesbot_dialogue::Asked::default()
+        };
+        let asked = if naming { Some(&name) } else { state.asked.as_ref() };
+        let mut slots = self.slots.read(&text, asked, polarity == Some(Polarity::Yes), plain_answer);
         // Handing over or ending a talk needs a sure sign; a guess takes the next best reading.
         let grave = |id: IntentId| {
             ["escalation", "sensitive", "frustration"].contains(&catalog.get(id).category.as_str())
         };
-        let top = match candidates
-            .iter()
-            .find(|other| !(grave(other.intent) && other.method == Method::Linear && other.score < 0.55))
-        {
-            Some(best) if grave(top.0) => (best.intent, best.score),
+        // So does a mood: a plain word about the shop is no doubt and no surprise.
+        let mood = |id: IntentId| catalog.in_category(id, "conversational") && !catalog.is(id, "small_talk");
+        let guess = |other: &&Candidate| {
+            other.method == Method::Linear
+                && (grave(other.intent) && other.score < 0.55 || mood(other.intent) && other.score < SURE_MOOD)
+        };
+        let top = match candidates.iter().find(|other| !guess(other)) {
+            Some(best) if grave(top.0) || mood(top.0) => (best.intent, best.score),
             _ => top,
         };
         let mut reading = Reading {
@@ -177,7 +193,11 @@ impl Nlu {
             method: candidates.first().map_or(Method::Fallback, |best| best.method),
             because: Vec::new(),
         };
-        if top.1 < UNCLEAR_BELOW || text.flat.is_empty() {
+        let noise = text.language == Language::Russian
+            && reading.method == Method::Linear
+            && text.word_count() <= 2
+            && !self.lexicon.knows_any(&text.flat);
+        if top.1 < UNCLEAR_BELOW || text.flat.is_empty() || noise {
             reading = Reading {
                 intent: catalog.unclear(),
                 confidence: top.1,
@@ -232,7 +252,10 @@ impl Nlu {
         let repeated = catalog.is_question(reading.intent)
             && state.turns.iter().rev().take(4).any(|past| past.intent == catalog.name(reading.intent));
         let tone = if options.tone {
-            self.tone.read(&text, catalog.name(reading.intent), state, repeated, options.structural)
+            // A mood too weak to be the intent still colours the tone.
+            let felt = candidates.first().filter(|best| mood(best.intent) && best.score >= FELT_MOOD);
+            let shown = felt.map_or(reading.intent, |best| best.intent);
+            self.tone.read(&text, catalog.name(shown), state, repeated, options.structural)
         } else {
             Default::default()
         };
@@ -347,6 +370,16 @@ impl Nlu {
         } else if filled.is_empty() && self.answers_openly(reading, text, turn, catalog) {
             reading.set(catalog, "info_provided", 0.7, "a short answer to what was asked");
         }
+    }
+
+    /// "да пусть посчитает" after an offer begins with the yes that counts.
+    fn agrees_first(&self, text: &Text, state: &DialogueState) -> Option<Polarity> {
+        let offered = state.asked.as_ref().is_some_and(|asked| asked.kind == "yes_no");
+        let first = text.flat.split(' ').next().unwrap_or_default();
+        let yes = self.context.yes.iter().any(|word| word == first);
+        let but = text.flat.split(' ').any(|word| self.context.but.iter().any(|turn| turn == word));
+        let short = text.word_count() <= YES_WORDS && !text.asks;
+        (offered && yes && !but && short).then_some(Polarity::Yes)
     }
 
     /// A few words after an open question of a phase are its answer, however they read alone: "показ" is no

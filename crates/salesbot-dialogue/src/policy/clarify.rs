@@ -9,9 +9,10 @@ use crate::{Catalog, IntentId, Options, Turn, Understanding};
 pub const INTENT: &str = "disambiguation_needed";
 /// Readings offered at most.
 const OFFERED: usize = 3;
-/// Never offered: they are no wish of anybody's.
-const NEVER: [&str; 2] = ["unclear", "small_talk"];
-const SOCIAL: [&str; 4] = ["greeting", "farewell", "small_talk", "gratitude"];
+/// Kinds of readings a client could pick from a list: what he wants, not how he feels or answers.
+const WISHES: [&str; 4] = ["question", "purchase_stage", "technical_problem", "escalation"];
+/// Words of a short answer: after an open question it is one, however it wavers.
+const ANSWER_WORDS: usize = 5;
 
 /// The readings to choose from, best first; empty when the best one is carried out.
 pub(super) fn options(
@@ -27,9 +28,14 @@ pub(super) fn options(
     let resting = counters.since_clarification.is_some_and(|turns| turns < limits.cooldown);
     // A rule or the talk itself made the reading sure; facts and contacts are taken as they are.
     let sure = understanding.method != Method::Linear || !understanding.slots.is_empty();
+    let open = turn.state.asked.as_ref().is_some_and(|asked| asked.kind != "contact");
+    let answers = open && !understanding.asks && turn.message.split_whitespace().count() <= ANSWER_WORDS;
     let finished =
         counters.finished || turn.flow.id(&turn.state.state).is_some_and(|id| turn.flow.state(id).is_final);
-    if !limits.enabled || asked || resting || sure || finished {
+    if !limits.enabled || asked || resting || sure || answers || finished {
+        return Vec::new();
+    }
+    if !WISHES.contains(&intents.get(understanding.intent).category.as_str()) {
         return Vec::new();
     }
     if intents.get(understanding.intent).bypass_disambiguation || !wavers(understanding, limits) {
@@ -41,9 +47,9 @@ pub(super) fn options(
     let mut found: Vec<IntentId> = Vec::new();
     for candidate in scored {
         let id = candidate.intent;
-        let social = SOCIAL.contains(&intents.name(id));
+        let wish = WISHES.contains(&intents.get(id).category.as_str());
         let same = |known: &IntentId| *known == id || handled_alike(*known, id, turn, catalog);
-        if !NEVER.contains(&intents.name(id)) && !social && !found.iter().any(same) {
+        if wish && !found.iter().any(same) {
             found.push(id);
         }
     }

@@ -338,7 +338,9 @@ fn intent_processor(view: &View<'_>, proposals: &mut Proposals) {
     if let Some(action) = &spec.fallback_action {
         proposals.act(action, Priority::Low, Origin::Engine, format!("taxonomy_fallback_{name}"));
     }
-    let moves_on = spec.fallback_state.as_deref().filter(|_| transition_of(view, intent).is_none());
+    // A talk that was won or handed over is not reopened by what a client adds.
+    let open = !view.state().is_final && transition_of(view, intent).is_none();
+    let moves_on = spec.fallback_state.as_deref().filter(|_| open);
     if let Some(target) = moves_on.and_then(|name| view.flow.id(name))
         && target != view.state
     {
@@ -449,7 +451,12 @@ fn intent_transition(view: &View<'_>, proposals: &mut Proposals) {
     if !safe && view.catalog.in_group(intent, "greeting_redirect") {
         return;
     }
-    let Some(target) = transition_of(view, intent) else { return };
+    let Some(mut target) = transition_of(view, intent) else { return };
+    let saved = view.before.counters.return_state.as_deref().and_then(|name| view.flow.id(name));
+    if let Some(saved) = saved.filter(|_| goes_back && view.state().name == "handle_objection") {
+        // Back from an objection is where the talk was when it came.
+        target = saved;
+    }
     // "Stay" does not hold a phase that is complete.
     if target == view.state && !view.state().required.is_empty() && view.has_all_required() {
         return;
@@ -472,6 +479,7 @@ fn contact(view: &View<'_>, proposals: &mut Proposals) {
     let refuses = view.intents.in_category(intent, "exit");
     let by_state = view.intents.id("contact_provided").and_then(|id| transition_of(view, id));
     if let Some(target) = by_state.filter(|_| !refuses) {
+        proposals.act("collect_contact", Priority::High, Origin::Engine, "contact_in_message");
         proposals.go(target, Priority::High, Origin::Engine, "contact_in_message");
     }
 }

@@ -136,6 +136,8 @@ pub struct Banks {
     recipes: BTreeMap<String, Recipe>,
     pub acks: BTreeMap<String, Vec<Phrase>>,
     pub questions: Vec<QuestionBank>,
+    /// Asks for a number after a message that says what will happen.
+    pub short_contact: Vec<Phrase>,
     pub messages: BTreeMap<String, MessageBank>,
     pub objections: BTreeMap<String, ObjectionBank>,
     /// Words of agreement for single intents, by intent.
@@ -289,7 +291,11 @@ impl Banks {
 
     fn read_questions(&mut self, file: &SourceFile, slots: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
         let Some(root) = parse(file, diagnostics) else { return };
-        for node in root.get("questions").map(items).unwrap_or_default() {
+        let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return };
+        let (questions, short) = (fields.node("questions"), fields.node("short_contact"));
+        fields.finish();
+        self.short_contact = phrases(short, file, diagnostics);
+        for node in questions.map(items).unwrap_or_default() {
             self.questions.extend(read_question(node, slots, file, diagnostics));
         }
     }

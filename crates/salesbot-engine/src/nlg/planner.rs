@@ -93,6 +93,11 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn plan(&self) -> (ReplyPlan, LookedUp) {
+        if self.asks_why() && self.decision.fallback_tier.is_none() && self.next.name != "escalated" {
+            let mut plan = ReplyPlan { limits: self.limits(), ..ReplyPlan::default() };
+            self.ack(&Recipe::default(), None, &mut plan);
+            return (plan, LookedUp::new());
+        }
         let (mut plan, looked_up) = self.own_plan();
         if self.turn.state.state == "escalated" && self.next.name == "escalated" && plan.ack.is_none() {
             // The talk is a person's now: only a question we surely can answer is answered still.
@@ -100,7 +105,12 @@ impl<'a> Planner<'a> {
             if !(sure && self.understanding.asks && !plan.answers.is_empty()) {
                 let farewell = self.catalog.intents.is(self.understanding.intent, "farewell")
                     || self.catalog.intents.is(self.understanding.intent, "gratitude");
-                let bank = if farewell { "acknowledge_farewell" } else { "escalate_repeated" };
+                let refuses = self.catalog.intents.is(self.understanding.intent, "rejection");
+                let bank = match (farewell, refuses) {
+                    (true, _) => "acknowledge_farewell",
+                    (_, true) => "acknowledge_rejection",
+                    _ => "escalate_repeated",
+                };
                 plan = ReplyPlan {
                     message: self.pick_message(bank).map(|picked| picked.line),
                     limits: plan.limits,
@@ -127,9 +137,22 @@ impl<'a> Planner<'a> {
             plan.menu = self.menu();
         } else if plan.question.is_none() {
             plan.question = self.question(recipe, &plan);
+            self.shorten(&mut plan);
             self.open(&mut plan, &mut looked_up);
         }
         (plan, looked_up)
+    }
+
+    /// After a message that has said what will happen, a number is asked for in three words.
+    fn shorten(&self, plan: &mut ReplyPlan) {
+        let contact = plan.question.as_ref().is_some_and(|question| question.kind == "contact");
+        if contact && plan.message.is_some() {
+            let short = self.pick("question.contact_info.short", &self.writer.banks.short_contact);
+            if let (Some(question), Some(picked)) = (&mut plan.question, short) {
+                question.text_id.clone_from(&picked.line.id);
+                question.line = Some(picked.line);
+            }
+        }
     }
 
     /// What the flow says on coming into a phase, before its first question there: a thought of the method,
@@ -173,6 +196,11 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Why the bot asks: a reason is all the reply.
+    fn asks_why(&self) -> bool {
+        self.understanding.slot("_asks_why").is_some() && !self.turn.state.turns.is_empty()
+    }
+
     // ---- answers -------------------------------------------------------------------------------------
 
     // ---- ack and message -----------------------------------------------------------------------------
@@ -180,6 +208,11 @@ impl<'a> Planner<'a> {
     fn ack(&self, recipe: &Recipe, learned: Option<&Line>, plan: &mut ReplyPlan) {
         if self.understanding.slot("_asks_if_bot").is_some() {
             plan.ack = self.pick_ack("identity");
+            return;
+        }
+        if self.asks_why() {
+            let number = self.turn.state.asked.as_ref().is_some_and(|asked| asked.kind == "contact");
+            plan.ack = self.pick_ack(if number { "why_contact" } else { "why_question" });
             return;
         }
         if self.understanding.slot("_short_phone").is_some() {
@@ -227,6 +260,12 @@ impl<'a> Planner<'a> {
             return;
         }
         if recipe.ack.as_deref() == Some("unclear") && plan.message.is_some() {
+            return;
+        }
+        if recipe.ack.as_deref() == Some("unclear")
+            && self.catalog.intents.is(self.understanding.intent, "clarification_request")
+        {
+            plan.ack = self.pick_ack("simpler");
             return;
         }
         if let Some(bank) = &recipe.ack {
@@ -409,8 +448,8 @@ impl<'a> Planner<'a> {
         if let [one, other] = labels[..] {
             let texts = &self.writer.banks.clarify_two;
             let picked = self.pick_with("clarify.two", texts, &|hole| match hole {
-                "one" => Some(one.to_lowercase()),
-                "other" => Some(other.to_lowercase()),
+                "one" => Some(one.to_owned()),
+                "other" => Some(other.to_owned()),
                 _ => None,
             })?;
             return Some(Menu { lead: picked.line, options, footer: None, inline: true });
@@ -431,6 +470,12 @@ impl<'a> Planner<'a> {
         let wish = self.decision.cta.as_ref().map_err(|reason| *reason)?;
         if plan.question.is_some() || sentences.iter().any(|sentence| sentence.text.contains('?')) {
             return Err("response_ends_with_question");
+        }
+        if plan.apologises || self.catalog.intents.in_category(self.understanding.intent, "frustration") {
+            return Err("client_annoyed");
+        }
+        if self.understanding.language == Language::Kazakh {
+            return Err("other_language");
         }
         if self.turn.state.said.cta.is_some() {
             return Err("cta_just_made");

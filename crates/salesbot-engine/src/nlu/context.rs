@@ -16,6 +16,8 @@ pub struct Context {
     pub secondary_above: f32,
     /// Slots whose question any short word answers.
     pub free_slots: Vec<String>,
+    /// Words that take back a yes before them.
+    pub but: Vec<String>,
     pub yes: Vec<String>,
     pub no: Vec<String>,
     /// Words that may stand beside a plain yes or no.
@@ -53,6 +55,7 @@ impl Context {
         let progress = fields.node("progress");
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
+        context.but = fields.optional("but").unwrap_or_default();
         context.free_slots = fields.optional("free_slots").unwrap_or_default();
         fields.finish();
         let check = |name: &str, place, diagnostics: &mut Diagnostics| {

@@ -329,7 +329,10 @@ fn read_name(raw: &str, asked: bool, contacts: &Contacts, names: &NamePhrases) -
     let by_phrase = names.after.iter().find_map(|words| after(words));
     let capital = |token: &&&str| token.chars().next().is_some_and(char::is_uppercase);
     let before = |at: usize| at.checked_sub(1).and_then(|at| tokens.get(at));
-    let before_called = lower.iter().position(|word| names.before.contains(word)).and_then(before);
+    // "зовут Айгерим" before "Айгерим зовут": what stands after, if it looks like a name.
+    let called = lower.iter().position(|word| names.before.contains(word));
+    let after_called = called.and_then(|at| tokens.get(at + 1)).filter(capital);
+    let before_called = after_called.or_else(|| called.and_then(before));
     let introduced = lower
         .first()
         .filter(|word| names.introduced.contains(word))
@@ -338,9 +341,13 @@ fn read_name(raw: &str, asked: bool, contacts: &Contacts, names: &NamePhrases) -
     let has_contact = !contacts.phones(raw).is_empty();
     let alone =
         (asked || has_contact) && (1..=2).contains(&tokens.len()) && !raw.contains('?') && !raw.contains('@');
+    // Beside a phone the one word with a capital letter that does not open the message is the name.
+    let opens = |token: &&&str| raw.trim_start().starts_with(**token);
+    let beside = tokens.iter().find(|token| capital(token) && token.chars().count() > 2 && !opens(token));
+    let beside = beside.filter(|_| has_contact);
     let alone =
         alone.then(|| tokens.first()).flatten().filter(|token| asked || capital(token) || lower.len() == 1);
-    let name = by_phrase.or(before_called).or(introduced).or(alone)?;
+    let name = by_phrase.or(before_called).or(introduced).or(alone).or(beside)?;
     let letters = name.chars().count();
     if !(2..=20).contains(&letters) {
         return None;

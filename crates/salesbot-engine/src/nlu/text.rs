@@ -93,6 +93,11 @@ impl Lexicon {
         }
     }
 
+    /// At least one word of the text is a known one.
+    pub fn knows_any(&self, flat: &str) -> bool {
+        words(flat).any(|word| word.chars().any(|c| c.is_ascii_digit()) || self.knows(word))
+    }
+
     /// Words, not noise: half of them known, or all of a shape that Russian words have.
     pub fn reads_as_words(&self, flat: &str) -> bool {
         let vowel = |c: char| "аеиоуыэюяё".contains(c);

@@ -175,7 +175,13 @@ fn check_talk(path: &Path, talk: &Talk, responses: &[Value]) {
             .collect();
         // Amounts of money stand in a cited section; a masked phone and the numbers of a menu are no amounts.
         for line in reply.lines().filter(|line| line.contains('₸')) {
-            for number in amounts(line) {
+            // "+7 705 ••• •• 67" is no amount.
+            let mut line = line.to_owned();
+            while let Some(at) = line.find("+7 ") {
+                let phone: String = line[at..].chars().take("+7 705 ••• •• 67".chars().count()).collect();
+                line = line.replacen(&phone, "", 1);
+            }
+            for number in amounts(&line) {
                 let known = client_numbers.contains(&number)
                     || sections.iter().any(|section| section.amounts.contains(&number));
                 assert!(known, "{place}: {number} of `{line}` is in no cited section");

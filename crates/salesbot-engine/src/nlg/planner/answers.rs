@@ -55,7 +55,12 @@ impl Planner<'_> {
         let presents = self.next.name == "presentation"
             && (self.turn.state.state != "presentation" && from_phase || wishes);
         if presents && plan.answers.is_empty() && recipe.answer == AnswerPart::None {
-            self.pain(2, plan, looked_up);
+            self.pain(1, plan, looked_up);
+            if plan.answers.is_empty() && from_phase {
+                // Nothing is known of the trouble: the trade, or the programme as a whole.
+                let trade = self.memory.text("business_type").unwrap_or_default();
+                self.fact(&format!("что умеет программа учёт касса {trade}"), plan, looked_up);
+            }
             if !plan.answers.is_empty() {
                 plan.lead = self.pick_message("presentation_lead").map(|picked| picked.line);
             }
@@ -72,7 +77,10 @@ impl Planner<'_> {
             .map(|question| (question.text.clone(), Some(question.intent)))
             .collect();
         let unasked = asked.is_empty() && !self.understanding.asks;
-        if asked.is_empty() && (self.understanding.asks || sure && self.understanding.slots.is_empty()) {
+        // A mood is no topic: "достали звонками" wants no fact about calls.
+        let mood = ["frustration", "conversational"].contains(&intents.get(self.understanding.intent).category.as_str());
+        let topic = sure && self.understanding.slots.is_empty() && !mood;
+        if asked.is_empty() && (self.understanding.asks || topic) {
             // The topic of a message that asks nothing: the best question it could be.
             let topic = self
                 .understanding
@@ -125,7 +133,10 @@ impl Planner<'_> {
             Query { text: words.to_owned(), cited: self.memory.said.sections.clone(), ..Query::default() };
         let passages = look_up(self.retriever, query);
         note(&passages, looked_up);
-        let plain = |passage: &&Passage<'_>| passage.section.sentences.iter().any(|s| s.items.is_empty());
+        let plain = |passage: &&Passage<'_>| {
+            !self.memory.said.sections.contains(&passage.section.id)
+                && passage.section.sentences.iter().any(|sentence| sentence.items.is_empty())
+        };
         if let Some(best) = passages.iter().find(plain)
             && let Some(sentence) = best.section.sentences.iter().find(|sentence| sentence.items.is_empty())
         {
@@ -157,6 +168,7 @@ impl Planner<'_> {
             note(&passages, looked_up);
             let fresh = |passage: &&Passage<'_>| {
                 passage.coverage >= 0.3
+                    && !memory.said.sections.contains(&passage.section.id)
                     && !plan.answers.iter().any(|known| known.section == passage.section.id)
             };
             let Some(best) = passages.iter().find(fresh) else { continue };
