@@ -48,6 +48,33 @@ impl std::fmt::Debug for Named {
     }
 }
 
+impl std::fmt::Display for Condition {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let joined = |parts: &[Self], word: &str| {
+            let parts: Vec<String> = parts
+                .iter()
+                .map(|part| match part {
+                    Self::All(_) | Self::Any(_) => format!("({part})"),
+                    other => other.to_string(),
+                })
+                .collect();
+            parts.join(word)
+        };
+        match self {
+            Self::Named(named) => out.write_str(named.name),
+            Self::All(parts) => out.write_str(&joined(parts, " and ")),
+            Self::Any(parts) => out.write_str(&joined(parts, " or ")),
+            Self::Not(part) => write!(out, "not {part}"),
+            Self::AtLeast(n, parts) => write!(out, "{n} of ({})", joined(parts, ", ")),
+            Self::Slot(slot, Test::AtLeast(n)) => write!(out, "{slot} ≥ {n}"),
+            Self::Slot(slot, Test::AtMost(n)) => write!(out, "{slot} ≤ {n}"),
+            Self::Slot(slot, Test::Filled) => write!(out, "{slot} known"),
+            Self::Slot(slot, Test::Empty) => write!(out, "{slot} unknown"),
+            Self::IntentTotal(intents, n) => write!(out, "{n} of {} intents said", intents.len()),
+        }
+    }
+}
+
 impl Condition {
     pub fn holds(&self, view: &View<'_>) -> bool {
         match self {

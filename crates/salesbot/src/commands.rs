@@ -2,6 +2,9 @@
 //! Results go to standard output, findings about content to standard error.
 
 mod eval;
+mod explain;
+mod graph;
+mod sarif;
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +13,8 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use salesbot_dialogue::flow::{Chain, Flow, StateId};
+use explain::{Standing, chain_text};
+use salesbot_dialogue::flow::{Flow, StateId};
 use salesbot_dialogue::{DialogueState, IntentCatalog, Turn, snapshot};
 use salesbot_knowledge::{Knowledge, Query};
 use salesbot_yaml::{Diagnostics, Severity};
@@ -80,6 +84,45 @@ pub enum FlowCommand {
     List,
     /// States of a flow with their rows, as loaded
     Show { flow: String, state: Option<String> },
+    /// What is decided in a state on an intent: which row of which file, and what it beat
+    Explain {
+        flow: String,
+        state: String,
+        intent: String,
+        /// A slot known before the message, such as company_size=8; may be repeated
+        #[arg(long = "slot", value_name = "SLOT=VALUE")]
+        slots: Vec<String>,
+        /// Turns of the talk before this one
+        #[arg(long, default_value_t = 2)]
+        turn: u32,
+        /// Consecutive turns in the state before this one
+        #[arg(long, default_value_t = 0)]
+        turns_in_state: u32,
+        #[arg(long)]
+        json: bool,
+    },
+    /// A picture of a flow: phases left to right, objections and exits apart
+    Graph {
+        flow: String,
+        #[arg(long, value_enum, default_value_t = GraphFormat::Svg)]
+        format: GraphFormat,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum GraphFormat {
+    Svg,
+    Mermaid,
+}
+
+/// How findings are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+    /// For code review tools (SARIF 2.1.0)
+    Sarif,
 }
 
 /// Writes a line to standard output; a closed pipe ends the command quietly.
@@ -94,18 +137,20 @@ pub fn say(text: impl AsRef<str>) -> Result<()> {
 ///
 /// # Errors
 /// If the folder cannot be read.
-pub fn check(folder: Option<&Path>, as_json: bool, strict: bool, show_notes: bool) -> Result<Found> {
+pub fn check(folder: Option<&Path>, format: Format, strict: bool, show_notes: bool) -> Result<Found> {
     let found = match load::load(folder) {
         Ok(loaded) => loaded.warnings,
         Err(error) => error.downcast::<Invalid>().map(|Invalid(found)| found)?,
     };
-    report(&found, as_json, strict, show_notes)
+    report(&found, format, strict, show_notes)
 }
 
-fn report(found: &Diagnostics, as_json: bool, strict: bool, show_notes: bool) -> Result<Found> {
+fn report(found: &Diagnostics, format: Format, strict: bool, show_notes: bool) -> Result<Found> {
     let (errors, warnings) = (found.count(Severity::Error), found.count(Severity::Warning));
-    if as_json {
+    if format == Format::Json {
         say(serde_json::to_string_pretty(found)?)?;
+    } else if format == Format::Sarif {
+        say(serde_json::to_string_pretty(&sarif::sarif(found))?)?;
     } else {
         let notes = found.count(Severity::Note);
         let shown = if show_notes { found.clone() } else { found.without_notes() };
@@ -136,7 +181,7 @@ pub fn kb(command: &Kb, overlay: Option<&Path>) -> Result<Found> {
             let mut found = Diagnostics::default();
             Knowledge::load(&content.sources().knowledge, true, &mut found);
             found.sort();
-            report(&found, *json, *strict, false)
+            report(&found, if *json { Format::Json } else { Format::Text }, *strict, false)
         }
         Kb::Search { text, k, json } => {
             let loaded = load::load(overlay)?;
@@ -295,20 +340,31 @@ fn parse(loaded: &Loaded, text: &str, context: &Value) -> Value {
 pub fn flow(command: &FlowCommand, overlay: Option<&Path>) -> Result<Found> {
     let loaded = load::load(overlay)?;
     let catalog = &loaded.engine.catalog;
+    let named = |flow: &str| {
+        catalog.flow(flow).ok_or_else(|| {
+            let names = catalog.names().collect::<Vec<_>>().join(", ");
+            anyhow::anyhow!("there is no flow `{flow}`; available: {names}")
+        })
+    };
     match command {
+        FlowCommand::Explain { flow, state, intent, slots, turn, turns_in_state, json } => {
+            let standing = Standing { slots: slots.clone(), turn: *turn, turns_in_state: *turns_in_state };
+            explain::explain(&loaded, named(flow)?, state, intent, &standing, *json)?;
+        }
+        FlowCommand::Graph { flow, format } => {
+            let flow = named(flow)?;
+            say(match format {
+                GraphFormat::Svg => graph::svg(flow, catalog),
+                GraphFormat::Mermaid => graph::mermaid(flow, catalog),
+            })?;
+        }
         FlowCommand::List => {
             for flow in catalog.flows() {
                 say(format!("{:16} {}  {}", flow.name, flow.version, flow.phase_order.join(" → ")))?;
             }
         }
         FlowCommand::Show { flow, state } => {
-            let Some(flow) = catalog.flow(flow) else {
-                anyhow::bail!(
-                    "there is no flow `{flow}`; available: {}",
-                    catalog.names().collect::<Vec<_>>().join(", ")
-                );
-            };
-            show(flow, state.as_deref(), &catalog.intents)?;
+            show(named(flow)?, state.as_deref(), &catalog.intents)?;
         }
     }
     Ok(Found::Nothing)
@@ -354,13 +410,6 @@ fn show(flow: &Flow, wanted: Option<&str>, intents: &IntentCatalog) -> Result<()
         }
     }
     Ok(())
-}
-
-fn chain_text<T>(chain: &Chain<T>, show: impl Fn(&T) -> String) -> String {
-    let mut parts: Vec<String> =
-        chain.cases.iter().map(|(condition, value)| format!("{} if {condition:?}", show(value))).collect();
-    parts.extend(chain.default.as_ref().map(&show));
-    parts.join(", else ")
 }
 
 /// `flags`

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use salesbot::chat::ChatArgs;
-use salesbot::commands::{self, FlowCommand, Found, Kb, Nlu};
+use salesbot::commands::{self, FlowCommand, Format, Found, Kb, Nlu};
 use salesbot::content::ContentError;
 use salesbot::load::{self, Invalid};
 use salesbot::{chat, http};
@@ -37,6 +37,9 @@ enum Command {
         folder: Option<PathBuf>,
         #[arg(long)]
         json: bool,
+        /// text, json or sarif
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
         /// Warnings count as errors
         #[arg(long)]
         strict: bool,
@@ -115,8 +118,9 @@ fn run(cli: Cli) -> anyhow::Result<Found> {
             runtime.block_on(http::serve(loaded, listen))?;
             Ok(Found::Nothing)
         }
-        Command::Check { folder, json, strict, notes } => {
-            commands::check(folder.as_deref().or(overlay), json, strict, notes)
+        Command::Check { folder, json, format, strict, notes } => {
+            let format = if json { Format::Json } else { format };
+            commands::check(folder.as_deref().or(overlay), format, strict, notes)
         }
         Command::Kb(command) => commands::kb(&command, overlay),
         Command::Nlu(command) => commands::nlu(&command, overlay),
