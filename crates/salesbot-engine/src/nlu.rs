@@ -165,7 +165,8 @@ impl Nlu {
         };
         let plain_answer = !text.asks && polarity.is_none() && !other && !text.flat.is_empty();
         // After the number a single word is the name that goes with it.
-        let naming = state.state == "success" && !state.has("client_name") && text.word_count() == 1 && !text.asks;
+        let naming =
+            state.state == "success" && !state.has("client_name") && text.word_count() == 1 && !text.asks;
         let name = salesbot_dialogue::Asked {
             slot: Some("client_name".to_owned()),
             kind: "open".to_owned(),
@@ -181,7 +182,8 @@ impl Nlu {
         let mood = |id: IntentId| catalog.in_category(id, "conversational") && !catalog.is(id, "small_talk");
         let guess = |other: &&Candidate| {
             other.method == Method::Linear
-                && (grave(other.intent) && other.score < 0.55 || mood(other.intent) && other.score < SURE_MOOD)
+                && (grave(other.intent) && other.score < 0.55
+                    || mood(other.intent) && other.score < SURE_MOOD)
         };
         let top = match candidates.iter().find(|other| !guess(other)) {
             Some(best) if grave(top.0) || mood(top.0) => (best.intent, best.score),

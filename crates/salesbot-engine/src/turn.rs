@@ -93,8 +93,10 @@ impl Engine {
         slots.insert("lead_temperature".to_owned());
         let banks = Banks::load(&sources.replies, &slots, &intents, &mut diagnostics);
         let tool_in = read_tools(&sources.replies.acks, &mut diagnostics);
+        let actions: Vec<String> = banks.actions().map(|(name, _)| name.to_owned()).collect();
         let known = Known {
             slots: &slots,
+            actions: &actions,
             action: &|name| banks.recipe(name).is_some(),
             flag: &|name| flags.contains(name),
             asks: &|name| banks.recipe(name).is_some_and(|recipe| recipe.family == "ask"),

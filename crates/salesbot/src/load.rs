@@ -54,7 +54,19 @@ pub fn load(overlay: Option<&Path>) -> Result<Loaded> {
 ///
 /// # Errors
 /// [`Invalid`] with every diagnostic, or a knowledge folder that cannot be read.
-pub fn build(mut content: Content, environment: &[(String, String)]) -> Result<Loaded> {
+pub fn build(content: Content, environment: &[(String, String)]) -> Result<Loaded> {
+    build_beside(content, environment, None)
+}
+
+/// The same, sharing what is alike with an engine loaded before.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_beside(
+    mut content: Content,
+    environment: &[(String, String)],
+    beside: Option<(&Sources, &Engine)>,
+) -> Result<Loaded> {
     let names = content.configs();
     let file = content.file("settings.yaml");
     let settings = Settings::resolve(&file, environment).map_err(Invalid)?;
@@ -62,7 +74,7 @@ pub fn build(mut content: Content, environment: &[(String, String)]) -> Result<L
         content.replace_knowledge(&folder).context("`knowledge.path`")?;
     }
     let sources = content.sources();
-    let (engine, mut warnings) = engine_beside(&sources, &settings, None)?;
+    let (engine, mut warnings) = engine_beside(&sources, &settings, beside)?;
     active_flow(&settings, &engine)?;
     let mut configs = BTreeMap::new();
     let mut errors = Diagnostics::default();

@@ -36,6 +36,8 @@ pub struct FlowSources {
 pub struct Known<'a> {
     /// Slots some extractor fills.
     pub slots: &'a BTreeSet<String>,
+    /// Names of actions, to suggest the one that was meant.
+    pub actions: &'a [String],
     /// Does an action have a reply recipe?
     pub action: &'a dyn Fn(&str) -> bool,
     pub flag: &'a dyn Fn(&str) -> bool,
@@ -205,6 +207,7 @@ impl<'a> Loader<'a> {
                                 "E18",
                                 "a limit is `[in a row, in all]`, both above 0",
                             );
+                            by_persona.insert(persona.text().unwrap_or_default().to_owned(), (1, 1));
                         }
                     }
                 }

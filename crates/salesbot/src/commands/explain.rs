@@ -23,7 +23,14 @@ pub(super) struct Standing {
     pub(super) turns_in_state: u32,
 }
 
-pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, standing: &Standing, as_json: bool) -> Result<()> {
+pub(super) fn explain(
+    loaded: &Loaded,
+    flow: &Flow,
+    state: &str,
+    intent: &str,
+    standing: &Standing,
+    as_json: bool,
+) -> Result<()> {
     let engine = &loaded.engine;
     let intents = &engine.catalog.intents;
     let Some(at) = flow.id(state) else {
@@ -32,9 +39,13 @@ pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, s
     };
     let Some(id) = intents.id(intent) else {
         let near = salesbot_yaml::nearest(intent, intents.names());
-        anyhow::bail!("there is no intent `{intent}`{}", near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default());
+        anyhow::bail!(
+            "there is no intent `{intent}`{}",
+            near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+        );
     };
-    let mut before = DialogueState { flow: flow.name.clone(), state: state.to_owned(), ..DialogueState::default() };
+    let mut before =
+        DialogueState { flow: flow.name.clone(), state: state.to_owned(), ..DialogueState::default() };
     before.counters.turn = standing.turn;
     before.counters.turns_in_state = standing.turns_in_state;
     let known = engine.nlu.slots().names();
@@ -44,7 +55,10 @@ pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, s
         };
         if !known.contains(slot) && !slot.ends_with("_probed") {
             let near = salesbot_yaml::nearest(slot, known.iter().map(String::as_str));
-            anyhow::bail!("there is no slot `{slot}`{}", near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default());
+            anyhow::bail!(
+                "there is no slot `{slot}`{}",
+                near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+            );
         }
         let value = if slot == "contact_info" {
             json!({"phone": value, "email": null, "name": null, "valid": true})
@@ -62,7 +76,11 @@ pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, s
         original_intent: None,
         candidates: Vec::new(),
         secondary: Vec::new(),
-        questions: if asks { vec![Question { intent: id, text: intents.get(id).label.clone() }] } else { Vec::new() },
+        questions: if asks {
+            vec![Question { intent: id, text: intents.get(id).label.clone() }]
+        } else {
+            Vec::new()
+        },
         slots: if contact {
             let value = json!({"phone": "+77000000000", "email": null, "name": null, "valid": true});
             vec![SlotFill { slot: "contact_info".to_owned(), value, source: String::new() }]
@@ -90,8 +108,12 @@ pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, s
     let rule = own.rules.get(&id);
     let transition = own.transitions.get(&id);
     if as_json {
-        let row = |at: Option<String>, text: Option<String>, replaces: Vec<String>| at.map(|at| json!({"at": at, "row": text, "replaces": replaces}));
-        let places = |list: &[salesbot_dialogue::flow::RowPlace]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let row = |at: Option<String>, text: Option<String>, replaces: Vec<String>| {
+            at.map(|at| json!({"at": at, "row": text, "replaces": replaces}))
+        };
+        let places = |list: &[salesbot_dialogue::flow::RowPlace]| {
+            list.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         let shown: Vec<Value> = proposals
             .iter()
             .map(|proposal| {
@@ -108,7 +130,12 @@ pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, s
         }))?);
     }
     say(format!("flow {}, state {}, intent {intent}", flow.name, own.name))?;
-    say(format!("  → {}, next {}   ({})", decision.action, flow.state(decision.next).name, decision.reasons.join(", ")))?;
+    say(format!(
+        "  → {}, next {}   ({})",
+        decision.action,
+        flow.state(decision.next).name,
+        decision.reasons.join(", ")
+    ))?;
     let passed: Vec<&str> = decision.visited.iter().skip(1).map(|id| flow.state(*id).name.as_str()).collect();
     if passed.len() > 1 {
         say(format!("    through {}", passed.join(" → ")))?;
@@ -130,7 +157,12 @@ pub(super) fn explain(loaded: &Loaded, flow: &Flow, state: &str, intent: &str, s
         let (kind, value) = name_of(&proposal.what);
         let mark = if proposal.won { "✓" } else { " " };
         let rank = if proposal.rank == 10_000 { "-".to_owned() } else { proposal.rank.to_string() };
-        say(format!("{mark} {kind} {value:32} {:8} rank {rank:>4}  {} ({})", proposal.priority.name(), proposal.source, proposal.reason))?;
+        say(format!(
+            "{mark} {kind} {value:32} {:8} rank {rank:>4}  {} ({})",
+            proposal.priority.name(),
+            proposal.source,
+            proposal.reason
+        ))?;
     }
     Ok(())
 }

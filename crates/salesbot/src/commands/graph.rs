@@ -48,7 +48,11 @@ fn edges(flow: &Flow, catalog: &Catalog) -> Vec<Edge> {
                 by_target.entry(*to).or_default().0.push(*intent);
             }
         }
-        for to in state.data_complete.iter().flat_map(|chain| chain.cases.iter().map(|(_, to)| to).chain(&chain.default)) {
+        for to in state
+            .data_complete
+            .iter()
+            .flat_map(|chain| chain.cases.iter().map(|(_, to)| to).chain(&chain.default))
+        {
             by_target.entry(*to).or_default().1 = true;
         }
         for (to, (intents, by_data)) in by_target {
@@ -72,7 +76,11 @@ pub(super) fn mermaid(flow: &Flow, catalog: &Catalog) -> String {
     writeln!(out, "  subgraph course[\"{}\"]\n    direction LR", flow.name).ok();
     for id in course(flow) {
         let state = flow.state(id);
-        let needs = if state.required.is_empty() { String::new() } else { format!("<br/>{}", state.required.join(", ")) };
+        let needs = if state.required.is_empty() {
+            String::new()
+        } else {
+            format!("<br/>{}", state.required.join(", "))
+        };
         let shape = if state.is_final { ("([", "])") } else { ("[", "]") };
         writeln!(out, "    {}{}\"{}{needs}\"{}", state.name, shape.0, state.name, shape.1).ok();
     }
@@ -94,7 +102,13 @@ pub(super) fn mermaid(flow: &Flow, catalog: &Catalog) -> String {
             continue;
         }
         let back = flow.order(edge.to) < flow.order(edge.from) || ASIDE.contains(&from.name.as_str());
-        let arrow = if edge.by_data { "==>" } else if back { "-.->" } else { "-->" };
+        let arrow = if edge.by_data {
+            "==>"
+        } else if back {
+            "-.->"
+        } else {
+            "-->"
+        };
         let text = match (edge.by_data, edge.label.is_empty()) {
             (true, true) => "data".to_owned(),
             (true, false) => format!("data, {}", edge.label),
@@ -117,7 +131,8 @@ const SHARED: usize = 3;
 /// A picture of its own, without any tool.
 pub(super) fn svg(flow: &Flow, catalog: &Catalog) -> String {
     let course = course(flow);
-    let place = |id: StateId| course.iter().position(|own| *own == id).map(|at| i32::try_from(at).unwrap_or(0));
+    let place =
+        |id: StateId| course.iter().position(|own| *own == id).map(|at| i32::try_from(at).unwrap_or(0));
     let x = |at: i32| LEFT + at * (BOX.0 + GAP);
     let edges = edges(flow, catalog);
     // Arcs above: jumps ahead and ways back, the longest highest. What many states share is said once, below.
@@ -135,14 +150,17 @@ pub(super) fn svg(flow: &Flow, catalog: &Catalog) -> String {
     let mut spans: Vec<i32> = arcs.iter().map(|(from, to, _)| (to - from).abs()).collect();
     spans.sort_unstable();
     spans.dedup();
-    let height_of = |span: i32| 26 + 22 * i32::try_from(spans.iter().position(|s| *s == span).unwrap_or(0)).unwrap_or(0);
+    let height_of =
+        |span: i32| 26 + 22 * i32::try_from(spans.iter().position(|s| *s == span).unwrap_or(0)).unwrap_or(0);
     let top = 60 + spans.iter().map(|span| height_of(*span)).max().unwrap_or(0) + 20;
     let width = x(i32::try_from(course.len()).unwrap_or(0)) + LEFT;
     let lane = top + BOX.1 + 44;
     let asides: Vec<StateId> = ASIDE.iter().filter_map(|name| flow.id(name)).collect();
     let mut lines: Vec<(&str, &str, Vec<String>)> = Vec::new();
     if !shared.is_empty() {
-        let texts = shared.iter().map(|((to, label), count)| format!("{label}  → {}   (from {count} states)", flow.state(*to).name));
+        let texts = shared.iter().map(|((to, label), count)| {
+            format!("{label}  → {}   (from {count} states)", flow.state(*to).name)
+        });
         lines.push(("ahead", "Short cuts that most states share.", texts.collect()));
     }
     for aside in &asides {
@@ -152,7 +170,13 @@ pub(super) fn svg(flow: &Flow, catalog: &Catalog) -> String {
         }
         let all = course.len();
         let texts = by_label.into_iter().map(|(label, from)| {
-            let whence = if from.len() + 2 >= all { "almost every state".to_owned() } else if from.len() > 3 { format!("{} states", from.len()) } else { from.join(", ") };
+            let whence = if from.len() + 2 >= all {
+                "almost every state".to_owned()
+            } else if from.len() > 3 {
+                format!("{} states", from.len())
+            } else {
+                from.join(", ")
+            };
             format!("{label}  ← {whence}")
         });
         let state = flow.state(*aside);
@@ -165,42 +189,109 @@ pub(super) fn svg(flow: &Flow, catalog: &Catalog) -> String {
          <style>.b{{fill:#fff;stroke:#345;stroke-width:1.4}}.p{{fill:#eaf3ff}}.f{{fill:#e6f6e6}}.a{{fill:#fff4e5;stroke:#a60}}.e{{fill:none;stroke:#345;stroke-width:1.6}}.j{{fill:none;stroke:#89a;stroke-width:1}}.k{{fill:none;stroke:#c98;stroke-width:1;stroke-dasharray:4 3}}.n{{font-weight:600}}.s{{fill:#567;font-size:10px}}</style>\n\
          <defs><marker id=\"m\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#345\"/></marker></defs>\n"
     );
-    writeln!(out, "<text x=\"{LEFT}\" y=\"26\" font-size=\"16\" class=\"n\">{} {}</text>", escape(&flow.name), escape(&flow.version)).ok();
+    writeln!(
+        out,
+        "<text x=\"{LEFT}\" y=\"26\" font-size=\"16\" class=\"n\">{} {}</text>",
+        escape(&flow.name),
+        escape(&flow.version)
+    )
+    .ok();
     writeln!(out, "<text x=\"{LEFT}\" y=\"44\" class=\"s\">{}</text>", escape(&flow.description)).ok();
     for (from, to, edge) in &arcs {
         let rise = height_of((to - from).abs());
-        let (start, end) = (x(*from) + BOX.0 / 2 + if to > from { 14 } else { -14 }, x(*to) + BOX.0 / 2 + if to > from { -14 } else { 14 });
+        let (start, end) = (
+            x(*from) + BOX.0 / 2 + if to > from { 14 } else { -14 },
+            x(*to) + BOX.0 / 2 + if to > from { -14 } else { 14 },
+        );
         let class = if to > from { "j" } else { "k" };
         let high = top - rise;
         writeln!(out, "<path class=\"{class}\" marker-end=\"url(#m)\" d=\"M{start} {top}V{high}H{end}V{top}\"><title>{}</title></path>", escape(&edge.label)).ok();
-        writeln!(out, "<text class=\"s\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", (start + end) / 2, high - 4, escape(&clip(&edge.label, usize::try_from((end - start).abs() / 6).unwrap_or(0)))).ok();
+        writeln!(
+            out,
+            "<text class=\"s\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            (start + end) / 2,
+            high - 4,
+            escape(&clip(&edge.label, usize::try_from((end - start).abs() / 6).unwrap_or(0)))
+        )
+        .ok();
     }
     for (at, id) in course.iter().enumerate() {
         let state = flow.state(*id);
         let left = x(i32::try_from(at).unwrap_or(0));
-        let class = if state.is_final { "b f" } else if state.phase.is_some() { "b p" } else { "b" };
+        let class = if state.is_final {
+            "b f"
+        } else if state.phase.is_some() {
+            "b p"
+        } else {
+            "b"
+        };
         writeln!(out, "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" rx=\"8\"><title>{}</title></rect>", BOX.0, BOX.1, escape(&state.goal)).ok();
-        writeln!(out, "<text class=\"n\" x=\"{}\" y=\"{}\">{}</text>", left + 10, top + 20, escape(&clip(&state.name, 24))).ok();
+        writeln!(
+            out,
+            "<text class=\"n\" x=\"{}\" y=\"{}\">{}</text>",
+            left + 10,
+            top + 20,
+            escape(&clip(&state.name, 24))
+        )
+        .ok();
         if let Some(phase) = state.shown_phase() {
-            writeln!(out, "<text class=\"s\" x=\"{}\" y=\"{}\">phase {}</text>", left + 10, top + 36, escape(phase)).ok();
+            writeln!(
+                out,
+                "<text class=\"s\" x=\"{}\" y=\"{}\">phase {}</text>",
+                left + 10,
+                top + 36,
+                escape(phase)
+            )
+            .ok();
         }
         if !state.required.is_empty() {
-            writeln!(out, "<text class=\"s\" x=\"{}\" y=\"{}\">needs {}</text>", left + 10, top + 50, escape(&clip(&state.required.join(", "), 26))).ok();
+            writeln!(
+                out,
+                "<text class=\"s\" x=\"{}\" y=\"{}\">needs {}</text>",
+                left + 10,
+                top + 50,
+                escape(&clip(&state.required.join(", "), 26))
+            )
+            .ok();
         }
         if state.max_turns > 0 {
-            writeln!(out, "<text class=\"s\" x=\"{}\" y=\"{}\">at most {} turns</text>", left + 10, top + 64, state.max_turns).ok();
+            writeln!(
+                out,
+                "<text class=\"s\" x=\"{}\" y=\"{}\">at most {} turns</text>",
+                left + 10,
+                top + 64,
+                state.max_turns
+            )
+            .ok();
         }
         for edge in edges.iter().filter(|edge| edge.from == *id && course.get(at + 1) == Some(&edge.to)) {
             let (from, to, y) = (left + BOX.0, left + BOX.0 + GAP, top + BOX.1 / 2);
             let text = if edge.by_data { "data".to_owned() } else { clip(&edge.label, 9) };
-            writeln!(out, "<path class=\"e\" marker-end=\"url(#m)\" d=\"M{from} {y}H{to}\"><title>{}</title></path>", escape(&edge.label)).ok();
-            writeln!(out, "<text class=\"s\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>", (from + to) / 2, y - 6, escape(&text)).ok();
+            writeln!(
+                out,
+                "<path class=\"e\" marker-end=\"url(#m)\" d=\"M{from} {y}H{to}\"><title>{}</title></path>",
+                escape(&edge.label)
+            )
+            .ok();
+            writeln!(
+                out,
+                "<text class=\"s\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                (from + to) / 2,
+                y - 6,
+                escape(&text)
+            )
+            .ok();
         }
     }
     let mut y = lane;
     for (name, goal, texts) in &lines {
         let tall = lane_height(texts);
-        writeln!(out, "<rect class=\"b a\" x=\"{LEFT}\" y=\"{y}\" width=\"{}\" height=\"{tall}\" rx=\"8\"/>", width - 2 * LEFT).ok();
+        writeln!(
+            out,
+            "<rect class=\"b a\" x=\"{LEFT}\" y=\"{y}\" width=\"{}\" height=\"{tall}\" rx=\"8\"/>",
+            width - 2 * LEFT
+        )
+        .ok();
         writeln!(out, "<text class=\"n\" x=\"{}\" y=\"{}\">{}</text>", LEFT + 12, y + 20, escape(name)).ok();
         writeln!(out, "<text class=\"s\" x=\"{}\" y=\"{}\">{}</text>", LEFT + 150, y + 20, escape(goal)).ok();
         for (at, text) in texts.iter().enumerate() {

@@ -92,11 +92,16 @@ phases:
 fn a_configuration_overlays_file_by_file_and_key_by_key() {
     let folder = folder("acme");
     write(&folder, "configs/acme/config.yaml", "description: shops of Acme\n");
-    write(&folder, "configs/acme/settings.yaml", "company:\n  name: Акме\ndialogue:\n  guard:\n    max_turns: 9\nflow:\n  active: short\n");
+    write(
+        &folder,
+        "configs/acme/settings.yaml",
+        "company:\n  name: Акме\ndialogue:\n  guard:\n    max_turns: 9\nflow:\n  active: short\n",
+    );
     write(&folder, "configs/acme/flows/short/flow.yaml", ACME_FLOW);
     let service = serve(&folder);
     let (_, listed) = call(&service, "GET", "/api/v1/configs", &Value::Null);
-    let names: Vec<&str> = listed["configs"].as_array().expect("a list").iter().filter_map(|c| c["name"].as_str()).collect();
+    let names: Vec<&str> =
+        listed["configs"].as_array().expect("a list").iter().filter_map(|c| c["name"].as_str()).collect();
     assert_eq!(names, ["default", "acme"]);
     assert_eq!(listed["configs"][1]["description"], "shops of Acme");
     let own = say(&service, "у меня магазин обуви", &json!({"config_name": "acme"}));
@@ -119,7 +124,10 @@ fn a_broken_configuration_names_its_own_file() {
     let folder = folder("broken-config");
     write(&folder, "configs/acme/flows/short/flow.yaml", &ACME_FLOW.replace("next: close", "next: clos"));
     let found = load_folder(&folder).expect_err("a broken flow").to_string();
-    assert!(found.contains("configs/acme/flows/short/flow.yaml:22:11") && found.contains("did you mean `close`?"), "{found}");
+    assert!(
+        found.contains("configs/acme/flows/short/flow.yaml:22:11") && found.contains("did you mean `close`?"),
+        "{found}"
+    );
     write(&folder, "configs/acme/flows/short/flow.yaml", ACME_FLOW);
     write(&folder, "configs/acme/settings.yaml", "server:\n  queue_limit: 3\n");
     let found = load_folder(&folder).expect_err("a service's key").to_string();
@@ -133,16 +141,27 @@ fn overrides_are_checked_applied_merged_kept_and_taken_back() {
     let path = "/api/v1/configs/default/override";
     let set = |body: Value| call(&service, "POST", path, &body);
     let (_, made) = set(json!({"overrides": {"limits": {"max_gobacks": 0}, "guard": {"max_turns": 30}}}));
-    assert_eq!(made, json!({"applied": ["limits", "guard"], "rejected": {}, "revision": 1, "persisted": false}));
+    assert_eq!(
+        made,
+        json!({"applied": ["limits", "guard"], "rejected": {}, "revision": 1, "persisted": false})
+    );
     let (_, made) = set(json!({"overrides": {
         "limits": {"max_total_objections": 9}, "llm": {"model": "x"}, "guard": {"max_turn": 3}, "cta": {"max_frustration": 40}
     }}));
     assert_eq!(made["applied"], json!(["limits"]));
     assert_eq!(made["rejected"]["llm"], "structural key, requires redeploy");
-    assert!(made["rejected"]["guard"].as_str().is_some_and(|why| why.contains("did you mean `dialogue.guard.max_turns`?")), "{made}");
+    assert!(
+        made["rejected"]["guard"]
+            .as_str()
+            .is_some_and(|why| why.contains("did you mean `dialogue.guard.max_turns`?")),
+        "{made}"
+    );
     assert!(made["rejected"]["cta"].as_str().is_some_and(|why| why.contains("from 1 to 10")), "{made}");
     let (_, shown) = call(&service, "GET", path, &Value::Null);
-    assert_eq!(shown["overrides"], json!({"limits": {"max_gobacks": 0, "max_total_objections": 9}, "guard": {"max_turns": 30}}));
+    assert_eq!(
+        shown["overrides"],
+        json!({"limits": {"max_gobacks": 0, "max_total_objections": 9}, "guard": {"max_turns": 30}})
+    );
     assert_eq!(shown["revision"], 2);
     // A broken relation: these two thresholds are one.
     let (_, made) = set(json!({"overrides": {"guard": {"high_frustration_threshold": 6}}}));
@@ -151,14 +170,23 @@ fn overrides_are_checked_applied_merged_kept_and_taken_back() {
     assert_eq!(set(both).1["persisted"], true);
     // Kept over a restart, and gone after a delete.
     let again = serve(&folder);
-    assert_eq!(call(&again, "GET", path, &Value::Null).1["overrides"]["frustration"], json!({"thresholds": {"high": 6}}));
+    assert_eq!(
+        call(&again, "GET", path, &Value::Null).1["overrides"]["frustration"],
+        json!({"thresholds": {"high": 6}})
+    );
     let (_, listed) = call(&again, "GET", "/api/v1/configs", &Value::Null);
     assert_eq!(listed["configs"][0]["has_overrides"], true);
-    assert_eq!(call(&again, "DELETE", path, &Value::Null).1, json!({"config_name": "default", "cleared": true}));
+    assert_eq!(
+        call(&again, "DELETE", path, &Value::Null).1,
+        json!({"config_name": "default", "cleared": true})
+    );
     assert_eq!(call(&again, "DELETE", path, &Value::Null).1["cleared"], false);
     assert_eq!(call(&again, "GET", "/api/v1/configs/nobody/override", &Value::Null).0, StatusCode::NOT_FOUND);
     let (status, problem) = call(&again, "POST", path, &json!({"overrides": 3}));
-    assert_eq!((status, problem["errors"][0]["pointer"].as_str()), (StatusCode::BAD_REQUEST, Some("/overrides")));
+    assert_eq!(
+        (status, problem["errors"][0]["pointer"].as_str()),
+        (StatusCode::BAD_REQUEST, Some("/overrides"))
+    );
 }
 
 #[test]
@@ -180,14 +208,20 @@ fn an_override_acts_from_the_next_turn_on() {
 fn a_reload_swaps_good_content_and_keeps_the_old_for_bad() {
     let folder = folder("reload");
     let service = serve(&folder);
-    let greet = |service: &Arc<Service>| say(service, "здравствуйте", &json!({}))["response"].as_str().unwrap_or_default().to_owned();
+    let greet = |service: &Arc<Service>| {
+        say(service, "здравствуйте", &json!({}))["response"].as_str().unwrap_or_default().to_owned()
+    };
     let before = greet(&service);
     write(&folder, "settings.yaml", "company:\n  name: Лавка\n");
-    let acks = include_str!("../../../../content/replies/acks.yaml").replace("\"Здравствуйте!\"", "\"Здравствуйте, это {company}!\"");
+    let acks = include_str!("../../../../content/replies/acks.yaml")
+        .replace("\"Здравствуйте!\"", "\"Здравствуйте, это {company}!\"");
     write(&folder, "replies/acks.yaml", &acks);
     assert!(reload(&service, "test"));
     let turns: Vec<String> = (0..3).map(|_| greet(&service)).collect();
-    assert!(turns.iter().all(|reply| !reply.contains("Wipon") || reply.contains("Лавка")) && turns[0] != before, "{turns:?}");
+    assert!(
+        turns.iter().all(|reply| !reply.contains("Wipon") || reply.contains("Лавка")) && turns[0] != before,
+        "{turns:?}"
+    );
     write(&folder, "flows/spin_selling/flow.yaml", "flow: spin_selling\nentry_state: nowhere\n");
     assert!(!reload(&service, "test"), "a flow without its states");
     assert_eq!(greet(&service), turns[0], "the old content goes on");
@@ -204,12 +238,16 @@ fn a_reload_swaps_good_content_and_keeps_the_old_for_bad() {
 fn flows_are_listed_and_a_talk_can_change_its_flow() {
     let service = serve(&folder("flows"));
     let (_, listed) = call(&service, "GET", "/api/v1/flows", &Value::Null);
-    let names: Vec<&str> = listed["flows"].as_array().expect("a list").iter().filter_map(|flow| flow["name"].as_str()).collect();
+    let names: Vec<&str> =
+        listed["flows"].as_array().expect("a list").iter().filter_map(|flow| flow["name"].as_str()).collect();
     assert_eq!((names.len(), names[0]), (21, "spin_selling"));
     assert!(names[1..].is_sorted());
     let talk = say(&service, "здравствуйте, нас 5 человек", &json!({}));
     let stay = say(&service, "в экселе", &json!({"snapshot": talk["snapshot"], "flow_name": "bant"}));
-    assert_eq!((stay["meta"]["flow_name"].as_str(), stay["meta"]["flow_name_ignored"].as_bool()), (Some("spin_selling"), Some(true)));
+    assert_eq!(
+        (stay["meta"]["flow_name"].as_str(), stay["meta"]["flow_name_ignored"].as_bool()),
+        (Some("spin_selling"), Some(true))
+    );
     let allowed = json!({"snapshot": talk["snapshot"], "flow_name": "bant", "options": {"allow_flow_switch": true, "seed": 3, "now": 1_760_000_000}});
     let moved = say(&service, "в экселе", &allowed);
     assert_eq!(moved["meta"]["flow_switched"], json!({"from": "spin_selling", "to": "bant"}));
@@ -218,7 +256,10 @@ fn flows_are_listed_and_a_talk_can_change_its_flow() {
     let entered = say(&service, "да", &json!({"flow_name": "bant", "context": {"entry_point": "hot_lead"}}));
     assert_eq!(entered["initial_state"], "bant_need");
     let unknown = say(&service, "да", &json!({"flow_name": "bant", "context": {"entry_point": "cold"}}));
-    assert!(unknown["meta"]["warnings"][0].as_str().is_some_and(|text| text.contains("hot_lead")), "{unknown}");
+    assert!(
+        unknown["meta"]["warnings"][0].as_str().is_some_and(|text| text.contains("hot_lead")),
+        "{unknown}"
+    );
 }
 
 #[test]
@@ -228,16 +269,28 @@ fn restore_tells_what_a_snapshot_says_and_takes_an_operators_notes() {
     let body = json!({"snapshot": talk["snapshot"], "operator_notes": {"locations_count": 2}, "paused_seconds": 600, "flow_name": "bant"});
     let (_, read) = call(&service, "POST", "/api/v1/restore", &body);
     assert_eq!(read["valid"], true, "{read}");
-    assert_eq!((read["collected_data"]["company_size"].as_i64(), read["collected_data"]["locations_count"].as_i64()), (Some(5), Some(2)));
+    assert_eq!(
+        (read["collected_data"]["company_size"].as_i64(), read["collected_data"]["locations_count"].as_i64()),
+        (Some(5), Some(2))
+    );
     assert_eq!(read["snapshot"]["flow"], "bant");
     assert_eq!(read["turn_count"], 1);
     let on = say(&service, "да", &json!({"snapshot": read["snapshot"]}));
     assert_eq!(on["meta"]["flow_name"], "bant");
-    let (_, bad) = call(&service, "POST", "/api/v1/restore", &json!({"snapshot": talk["snapshot"], "operator_notes": {"company_sise": 2}}));
+    let (_, bad) = call(
+        &service,
+        "POST",
+        "/api/v1/restore",
+        &json!({"snapshot": talk["snapshot"], "operator_notes": {"company_sise": 2}}),
+    );
     assert_eq!(bad["valid"], false);
-    assert!(bad["errors"][0].as_str().is_some_and(|why| why.contains("did you mean `company_size`?")), "{bad}");
+    assert!(
+        bad["errors"][0].as_str().is_some_and(|why| why.contains("did you mean `company_size`?")),
+        "{bad}"
+    );
     assert_eq!(bad.get("snapshot"), None);
-    let (_, foreign) = call(&service, "POST", "/api/v1/restore", &json!({"snapshot": talk["snapshot"], "client_id": "k2"}));
+    let (_, foreign) =
+        call(&service, "POST", "/api/v1/restore", &json!({"snapshot": talk["snapshot"], "client_id": "k2"}));
     assert_eq!((foreign["valid"].as_bool(), foreign.get("collected_data")), (Some(false), None));
     let (_, unusable) = call(&service, "POST", "/api/v1/restore", &json!({"snapshot": {"version": "9.0"}}));
     assert_eq!(unusable["valid"], false);
@@ -252,5 +305,8 @@ fn flags_show_value_source_and_dependencies() {
     assert_eq!(flags.len(), 65);
     let shadow = flags.iter().find(|flag| flag["name"] == "context_shadow_mode").expect("the flag");
     assert_eq!(shadow["depends_on"], json!(["context_policy_overlays"]));
-    assert_eq!(flags.iter().find(|flag| flag["name"] == "lead_scoring").expect("the flag")["source"], "settings");
+    assert_eq!(
+        flags.iter().find(|flag| flag["name"] == "lead_scoring").expect("the flag")["source"],
+        "settings"
+    );
 }

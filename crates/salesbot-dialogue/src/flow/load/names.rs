@@ -31,6 +31,10 @@ impl Names<'_, '_> {
         diagnostics: &mut Diagnostics,
     ) -> Option<StateId> {
         let text = node.text().unwrap_or_default();
+        // An entry state that does not exist is the fault of the flow's own line, said once and there.
+        if text == "$entry_state" && self.entry.is_some_and(|entry| !self.by_name.contains_key(entry)) {
+            return None;
+        }
         // `$next` that leads nowhere is the fault of the state's own `next`, said once and there.
         let key = text
             .strip_prefix('$')
@@ -53,7 +57,7 @@ impl Names<'_, '_> {
         let mut name = self.expand(text);
         name = self.expand(name);
         if name.starts_with('$') {
-            diagnostics.error(file, place, "E05", format!("`{text}` has no value in this state"));
+            self.no_value(text, place, file, diagnostics);
             return None;
         }
         let found = self.by_name.get(name).copied();
@@ -66,6 +70,17 @@ impl Names<'_, '_> {
         found
     }
 
+    /// A `$key` the state does not have: the fault is the state's, wherever the row that needs it stands.
+    fn no_value(&self, text: &str, place: Place, file: &SourceFile, diagnostics: &mut Diagnostics) {
+        let key = text.trim_start_matches('$');
+        let (own_file, own_place) = match self.raw.and_then(|raw| Some((raw.file?, raw.place))) {
+            Some(own) => own,
+            None => (file, place),
+        };
+        let message = format!("this state needs a key `{key}`: a row it takes over says `{text}`");
+        diagnostics.error(own_file, own_place, "E05", message);
+    }
+
     pub(super) fn action(
         &self,
         node: &Node,
@@ -76,13 +91,14 @@ impl Names<'_, '_> {
         let text = node.text().unwrap_or_default();
         let name = self.expand(text);
         if name.starts_with('$') {
-            diagnostics.error(file, node.place, "E05", format!("`{text}` has no value in this state"));
+            self.no_value(text, node.place, file, diagnostics);
             return None;
         }
         if !(loader.known.action)(name) {
             diagnostics
                 .error(file, node.place, "E09", format!("action `{name}` has no reply recipe"))
-                .hint("declare it in replies/actions.yaml");
+                .hint("declare it in replies/actions.yaml")
+                .suggest(name, loader.known.actions.iter().map(String::as_str));
             return None;
         }
         Some(name.to_owned())

@@ -153,7 +153,7 @@ impl<'a> Loader<'a> {
                     }
                 }
             }
-            if names.is_empty() {
+            if intents.is_none() && groups.is_none() {
                 diagnostics.error(file, row.place, "E17", "a row needs `intents` or `group`");
             }
             for (name, place) in names {

@@ -2,6 +2,10 @@
 
 use super::*;
 
+/// Share of the words a fact must hold, for a known trouble and for the client's own words.
+const TROUBLE_COVERAGE: f32 = 0.3;
+const OWN_WORDS_COVERAGE: f32 = 0.6;
+
 impl Planner<'_> {
     pub(super) fn answers(&self, recipe: &Recipe, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
         let before = plan.answers.len();
@@ -78,7 +82,8 @@ impl Planner<'_> {
             .collect();
         let unasked = asked.is_empty() && !self.understanding.asks;
         // A mood is no topic: "достали звонками" wants no fact about calls.
-        let mood = ["frustration", "conversational"].contains(&intents.get(self.understanding.intent).category.as_str());
+        let mood = ["frustration", "conversational"]
+            .contains(&intents.get(self.understanding.intent).category.as_str());
         let topic = sure && self.understanding.slots.is_empty() && !mood;
         if asked.is_empty() && (self.understanding.asks || topic) {
             // The topic of a message that asks nothing: the best question it could be.
@@ -155,8 +160,11 @@ impl Planner<'_> {
             memory.text("pain_category").and_then(|pain| self.writer.categories.pains.get(pain)).cloned();
         let wish = memory.text("desired_outcome").or(memory.text("pain_point")).map(str::to_owned);
         let categories = ["features", "inventory", "analytics", "employees"].map(str::to_owned).to_vec();
-        for text in
-            [trouble.or_else(|| memory.text("pain_point").map(str::to_owned)), wish].into_iter().flatten()
+        // The client's own words find by chance more easily than a known trouble: more of them must fit.
+        let told = memory.text("pain_point").map(|text| (text.to_owned(), OWN_WORDS_COVERAGE));
+        let known = trouble.map(|text| (text, TROUBLE_COVERAGE));
+        for (text, least) in
+            [known.or(told), wish.map(|text| (text, OWN_WORDS_COVERAGE))].into_iter().flatten()
         {
             let query = Query {
                 text: text.clone(),
@@ -167,7 +175,7 @@ impl Planner<'_> {
             let passages = look_up(self.retriever, query);
             note(&passages, looked_up);
             let fresh = |passage: &&Passage<'_>| {
-                passage.coverage >= 0.3
+                passage.coverage >= least
                     && !memory.said.sections.contains(&passage.section.id)
                     && !plan.answers.iter().any(|known| known.section == passage.section.id)
             };
