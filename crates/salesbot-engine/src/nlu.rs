@@ -34,6 +34,8 @@ const YES_WORDS: usize = 6;
 const SHORT_ANSWER: usize = 4;
 /// An objection or a farewell so sure is no answer to an open question.
 const SURE_OBJECTION: f32 = 0.8;
+/// A longer answer to an open question is an objection from here on.
+const LIKELY_OBJECTION: f32 = 0.6;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -401,10 +403,14 @@ impl Nlu {
         };
         let in_phase = turn.flow.id(&state.state).is_some_and(|id| turn.flow.state(id).phase.is_some());
         let guessed = matches!(reading.method, Method::Linear | Method::Fallback);
-        if !in_phase || !guessed || text.asks || text.word_count() > SHORT_ANSWER || text.flat.is_empty() {
+        if !in_phase || !guessed || text.asks || text.flat.is_empty() {
             return false;
         }
         let category = catalog.get(reading.intent).category.as_str();
+        if text.word_count() > SHORT_ANSWER {
+            // A longer story that only looks like an objection is the answer, too.
+            return category == "objection" && reading.confidence < LIKELY_OBJECTION;
+        }
         let requests =
             ["callback_request", "demo_request", "contact_provided", "request_brevity", "language_kazakh"];
         if requests.contains(&catalog.name(reading.intent)) || category == "technical_problem" {
@@ -585,8 +591,8 @@ fn load_lexicon(
     let greetings = fields.node("greetings");
     let (yes, no, unsure) = (fields.node("yes"), fields.node("no"), fields.node("unsure"));
     let fillers = fields.node("fillers");
-    let lists =
-        ["openers", "joining_words", "question_verbs", "joined_questions"].map(|key| fields.node(key));
+    let lists = ["openers", "joining_words", "question_verbs", "joined_questions", "knowing_verbs"]
+        .map(|key| fields.node(key));
     let ordinals = fields.node("ordinals");
     let kazakh = fields.node("kazakh_words");
     let latin = fields.node("latin");
@@ -603,7 +609,8 @@ fn load_lexicon(
         found.iter().filter_map(|(k, v)| Some((text::plain(k.text()?), text::plain(v.text()?)))).collect()
     };
     lexicon.slang = pairs(slang, diagnostics).into_iter().collect();
-    let [openers, joining, verbs, joined] = lists.map(|node| list(node, diagnostics));
+    let [openers, joining, verbs, joined, knowing] = lists.map(|node| list(node, diagnostics));
+    lexicon.knowing_verbs = knowing;
     (lexicon.openers, lexicon.joining_words, lexicon.question_verbs, lexicon.joined_questions) =
         (openers, joining, verbs, joined);
     for (table, into) in

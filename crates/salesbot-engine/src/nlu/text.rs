@@ -48,6 +48,8 @@ pub struct Lexicon {
     pub kazakh: HashSet<String>,
     pub question_words: Vec<String>,
     pub weak_question_words: HashSet<String>,
+    /// After "не" and one of these a question word tells what the client does not know.
+    pub knowing_verbs: Vec<String>,
     pub openers: Vec<String>,
     pub joining_words: Vec<String>,
     pub question_verbs: Vec<String>,
@@ -226,7 +228,14 @@ fn asks(flat: &str, lexicon: &Lexicon) -> bool {
         .question_words
         .iter()
         .filter(|word| !lexicon.weak_question_words.contains(word.as_str()))
-        .any(|word| padded.contains(&format!(" {word} ")))
+        .any(|word| {
+            // "не знаю сколько выкинули" tells, it does not ask.
+            let word = format!(" {word} ");
+            padded.match_indices(&word).any(|(at, _)| {
+                let before: Vec<&str> = padded[..at].rsplit(' ').take(2).collect();
+                !matches!(before[..], [verb, "не", ..] if lexicon.knowing_verbs.iter().any(|known| known == verb))
+            })
+        })
 }
 
 /// Sentences, and parts of a sentence that begin a question of their own.
@@ -339,6 +348,7 @@ mod tests {
         lexicon.latin.insert("excel".to_owned());
         lexicon.question_words = vec!["сколько".to_owned(), "какие".to_owned(), "что".to_owned()];
         lexicon.weak_question_words.insert("что".to_owned());
+        lexicon.knowing_verbs = vec!["знаю".to_owned()];
         lexicon.openers = ["а", "и", "нет"].map(str::to_owned).to_vec();
         lexicon.joined_questions = vec!["какие".to_owned()];
         lexicon.learn([
@@ -378,6 +388,7 @@ mod tests {
     fn a_question_word_asks_but_a_conjunction_does_not() {
         assert!(Text::read("нет, сколько стоит", &lexicon()).asks);
         assert!(!Text::read("боюсь что масса слетит", &lexicon()).asks);
+        assert!(!Text::read("я не знаю сколько выкинули", &lexicon()).asks);
     }
 
     #[test]
