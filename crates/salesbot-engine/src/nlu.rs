@@ -34,8 +34,6 @@ const YES_WORDS: usize = 6;
 const SHORT_ANSWER: usize = 4;
 /// An objection or a farewell so sure is no answer to an open question.
 const SURE_OBJECTION: f32 = 0.8;
-/// A longer answer to an open question is an objection from here on.
-const LIKELY_OBJECTION: f32 = 0.6;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -403,14 +401,10 @@ impl Nlu {
         };
         let in_phase = turn.flow.id(&state.state).is_some_and(|id| turn.flow.state(id).phase.is_some());
         let guessed = matches!(reading.method, Method::Linear | Method::Fallback);
-        if !in_phase || !guessed || text.asks || text.flat.is_empty() {
+        if !in_phase || !guessed || text.asks || text.word_count() > SHORT_ANSWER || text.flat.is_empty() {
             return false;
         }
         let category = catalog.get(reading.intent).category.as_str();
-        if text.word_count() > SHORT_ANSWER {
-            // A longer story that only looks like an objection is the answer, too.
-            return category == "objection" && reading.confidence < LIKELY_OBJECTION;
-        }
         let requests =
             ["callback_request", "demo_request", "contact_provided", "request_brevity", "language_kazakh"];
         if requests.contains(&catalog.name(reading.intent)) || category == "technical_problem" {
