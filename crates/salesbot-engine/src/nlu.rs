@@ -26,6 +26,8 @@ use tone::ToneReader;
 const SURE_ASIDE: f32 = 0.9;
 /// A linear reading of a mood below this is none.
 const SURE_MOOD: f32 = 0.8;
+/// A linear reading of an objection or a refusal below this is none.
+const SURE_WEIGHTY: f32 = 0.35;
 /// … and still shows in the tone from here.
 const FELT_MOOD: f32 = 0.4;
 /// Words of a yes with a few more: "да пусть посчитает".
@@ -180,14 +182,17 @@ impl Nlu {
         };
         // So does a mood: a plain word about the shop is no doubt and no surprise.
         let mood = |id: IntentId| catalog.in_category(id, "conversational") && !catalog.is(id, "small_talk");
+        // Objections and refusals turn the talk: not on a bare suspicion.
+        let weighty = |id: IntentId| catalog.is_objection(id) || catalog.in_category(id, "exit");
         let guess = |other: &&Candidate| {
             other.method == Method::Linear
                 && (grave(other.intent) && other.score < 0.55
-                    || mood(other.intent) && other.score < SURE_MOOD)
+                    || mood(other.intent) && other.score < SURE_MOOD
+                    || weighty(other.intent) && other.score < SURE_WEIGHTY)
         };
         let top = match candidates.iter().find(|other| !guess(other)) {
-            Some(best) if grave(top.0) || mood(top.0) => (best.intent, best.score),
-            _ => top,
+            Some(best) => (best.intent, best.score),
+            None => (catalog.unclear(), 0.0),
         };
         let mut reading = Reading {
             intent: top.0,
