@@ -157,6 +157,42 @@ pub fn decide(
     catalog: &Catalog,
     options: &Options,
 ) -> Decision {
+    look(turn, understanding, catalog, options, |view| {
+        let signals = if options.lead_scoring.enabled { score::signals(view) } else { Vec::new() };
+        let mut decision = resolve::resolve(view, sources::propose(view));
+        decision.signals = signals;
+        decision.objection = objection::of_turn(view);
+        decision.directives = directives::of(view, &decision);
+        decision.cta = cta::gate(view, &decision);
+        decision.menu = guard::dynamic_menu(view, &decision);
+        decision.window = view.window.clone();
+        decision.clarify = view.clarify.to_vec();
+        decision.memory = view.memory.clone();
+        decision
+    })
+}
+
+/// The named conditions that hold on this turn; for `flow explain` and the tests.
+pub fn holding(
+    turn: &Turn<'_>,
+    understanding: &Understanding,
+    catalog: &Catalog,
+    options: &Options,
+) -> Vec<&'static str> {
+    look(turn, understanding, catalog, options, |view| {
+        let named = crate::condition::BUILT_IN.iter();
+        named.filter(|condition| (condition.holds)(view)).map(|condition| condition.name).collect()
+    })
+}
+
+/// Freezes the view of a turn and looks at it.
+fn look<R>(
+    turn: &Turn<'_>,
+    understanding: &Understanding,
+    catalog: &Catalog,
+    options: &Options,
+    at: impl FnOnce(&View<'_>) -> R,
+) -> R {
     let window = if options.rules.window {
         let detailed = options.rules.engagement_v2;
         Window::of(turn.state, turn.message, understanding, turn.flow, catalog, detailed)
@@ -165,7 +201,6 @@ pub fn decide(
     };
     let clarify = clarify::options(turn, understanding, catalog, options);
     let memory = observe(turn, understanding, catalog, options, !clarify.is_empty());
-    let state = turn.flow.id(&turn.state.state).unwrap_or(turn.flow.start);
     let mut view = View {
         catalog,
         intents: &catalog.intents,
@@ -174,24 +209,14 @@ pub fn decide(
         understanding,
         before: turn.state,
         memory: &memory,
-        state,
+        state: turn.flow.id(&turn.state.state).unwrap_or(turn.flow.start),
         message: turn.message,
         window: &window,
         guard: None,
         clarify: &clarify,
     };
     view.guard = if options.rules.conversation_guard { guard::check(&view) } else { None };
-    let signals = if options.lead_scoring.enabled { score::signals(&view) } else { Vec::new() };
-    let mut decision = resolve::resolve(&view, sources::propose(&view));
-    decision.signals = signals;
-    decision.objection = objection::of_turn(&view);
-    decision.directives = directives::of(&view, &decision);
-    decision.cta = cta::gate(&view, &decision);
-    decision.menu = guard::dynamic_menu(&view, &decision);
-    decision.window = window.clone();
-    decision.clarify = clarify.clone();
-    decision.memory = memory.clone();
-    decision
+    at(&view)
 }
 
 /// Memory with the message recorded: slots merged, intent counted, clocks moved. The state stays.

@@ -70,11 +70,28 @@ pub struct NluOptions {
     pub context: bool,
     /// Frustration also rises from the course of the talk.
     pub structural: bool,
+    /// With `context`: a plain yes or no is read by what was asked.
+    pub short_answers: bool,
+    /// With `context`: "2" picks from what was offered.
+    pub picks: bool,
+    /// With `context`: facts outweigh what stands beside them.
+    pub mixed: bool,
+    /// With `context`: an unclear message with facts has told something.
+    pub told: bool,
 }
 
 impl Default for NluOptions {
     fn default() -> Self {
-        Self { tone: true, secondary: true, context: true, structural: true }
+        Self {
+            tone: true,
+            secondary: true,
+            context: true,
+            structural: true,
+            short_answers: true,
+            picks: true,
+            mixed: true,
+            told: true,
+        }
     }
 }
 
@@ -244,7 +261,7 @@ impl Nlu {
             }
         }
         if options.context {
-            self.apply_context(&mut reading, &text, polarity, turn, catalog, &mut slots);
+            self.apply_context(&mut reading, &text, polarity, turn, catalog, options, &mut slots);
         }
         if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
         {
@@ -294,10 +311,12 @@ impl Nlu {
         polarity: Option<Polarity>,
         turn: &Turn<'_>,
         catalog: &IntentCatalog,
+        options: NluOptions,
         slots: &mut Vec<salesbot_dialogue::SlotFill>,
     ) {
         let state = turn.state;
-        if let Some(asked) = &state.asked
+        if options.picks
+            && let Some(asked) = &state.asked
             && let Some(at) = picked(text, asked, &self.lexicon.ordinals)
         {
             let choice = &asked.options[at];
@@ -322,7 +341,8 @@ impl Nlu {
             && reading.confidence >= SURE_REFUSAL
             && text.word_count() > 1
             && state.asked.as_ref().is_some_and(|asked| asked.kind == "open");
-        if let Some(polarity) = polarity
+        if options.short_answers
+            && let Some(polarity) = polarity
             && filled.is_empty()
             && !state.turns.is_empty()
             && !refuses
@@ -342,6 +362,10 @@ impl Nlu {
         let name = catalog.name(reading.intent);
         if filled.contains(&"contact_info") && self.context.yields_to_data(name) {
             reading.set(catalog, "contact_provided", 0.95, "a contact is in the message");
+            return;
+        }
+        let unclear = reading.intent == catalog.unclear();
+        if !(if unclear { options.told } else { options.mixed }) {
             return;
         }
         let asked_for = state.asked.as_ref().and_then(|asked| asked.slot.as_deref());

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use divan::Bencher;
 use salesbot::api::{Call, process};
 use salesbot::load::{self, Loaded};
-use salesbot_dialogue::{DialogueState, Turn, snapshot};
+use salesbot_dialogue::flow::Known;
+use salesbot_dialogue::policy::ReplyMemory;
+use salesbot_dialogue::{Catalog, DialogueState, Turn, commit, decide, snapshot};
 use salesbot_knowledge::Query;
 use serde_json::{Value, json};
 
@@ -68,6 +70,51 @@ fn understanding(bencher: Bencher<'_, '_>) {
             &engine.catalog.intents,
             engine.options.nlu,
         )
+    });
+}
+
+/// Decide and commit alone, the understanding given.
+#[divan::bench]
+fn decide_and_commit(bencher: Bencher<'_, '_>) {
+    let state = talked();
+    let engine = &loaded().engine;
+    let flow = engine.catalog.flow("spin_selling").expect("shipped");
+    let options = &engine.options.dialogue;
+    let readings: Vec<_> = MESSAGES
+        .iter()
+        .map(|message| {
+            let turn = Turn { message, state: &state, flow, now: 0 };
+            engine.nlu.understand(&turn, &engine.catalog.intents, engine.options.nlu)
+        })
+        .collect();
+    let mut at = 0;
+    bencher.bench_local(|| {
+        at = (at + 1) % MESSAGES.len();
+        let turn = Turn { message: MESSAGES[at], state: &state, flow, now: 0 };
+        let decision = decide(&turn, &readings[at], &engine.catalog, options);
+        commit(&turn, &readings[at], &decision, &ReplyMemory::default(), &engine.catalog, options)
+    });
+}
+
+/// All flows from YAML: read, resolve, check, compile.
+#[divan::bench]
+fn compile_all_flows(bencher: Bencher<'_, '_>) {
+    let engine = &loaded().engine;
+    let sources = salesbot::content::Content::open(None).expect("the embedded content").sources();
+    let mut slots = engine.nlu.slots().names();
+    slots.insert("lead_temperature".to_owned());
+    let banks = &engine.writer.banks;
+    let known = Known {
+        slots: &slots,
+        actions: &[],
+        action: &|name| banks.recipe(name).is_some(),
+        flag: &|_| true,
+        asks: &|name| banks.recipe(name).is_some_and(|recipe| recipe.family == "ask"),
+        asked: &|flow, state, slot| banks.question(flow, state, slot).is_some(),
+        autonomous: true,
+    };
+    bencher.with_inputs(|| engine.catalog.intents.clone()).bench_local_values(|intents| {
+        Catalog::load(&sources.flows, intents, &known, &mut salesbot_yaml::Diagnostics::default())
     });
 }
 

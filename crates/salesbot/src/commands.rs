@@ -20,7 +20,7 @@ use salesbot_knowledge::{Knowledge, Query};
 use salesbot_yaml::{Diagnostics, Severity};
 
 use crate::content::Content;
-use crate::flags::{FLAGS, Part};
+use crate::flags::{ALIASES, FLAGS, Flag};
 use crate::load::{self, Invalid, Loaded};
 use crate::settings::Settings;
 
@@ -423,33 +423,34 @@ pub fn flags(overlay: Option<&Path>, as_json: bool) -> Result<Found> {
     for warning in &settings.warnings {
         writeln!(std::io::stderr(), "warning: {warning}")?;
     }
-    let part = |part: Part| match part {
-        Part::Wired => "acts".to_owned(),
-        Part::Always => "always on".to_owned(),
-        Part::Waits(part) => format!("waits: {part}"),
-    };
+    let shown = |flag: &Flag| settings.flags.get(flag.name).map(|setting| (setting.on, setting.source));
     if as_json {
         let list: Vec<Value> = FLAGS
             .iter()
             .filter_map(|flag| {
-                let setting = settings.flags.get(flag.name)?;
-                Some(json!({"name": flag.name, "value": setting.on, "source": setting.source, "part": part(flag.part), "help": flag.help}))
+                let (on, source) = shown(flag)?;
+                Some(json!({
+                    "name": flag.name, "value": on, "source": source, "part": flag.part.to_string(),
+                    "depends_on": flag.needs, "dependencies_off": settings.flags.lacks(flag), "help": flag.help,
+                }))
             })
             .collect();
         say(serde_json::to_string_pretty(&list)?)?;
         return Ok(Found::Nothing);
     }
-    for flag in FLAGS {
-        if let Some(setting) = settings.flags.get(flag.name) {
-            say(format!(
-                "{:34} {:5} {:12} {:26} {}",
-                flag.name,
-                setting.on,
-                setting.source,
-                part(flag.part),
-                flag.help
-            ))?;
-        }
+    for flag in &FLAGS {
+        let Some((on, source)) = shown(flag) else { continue };
+        let lacks = settings.flags.lacks(flag);
+        let needs = match (flag.needs, lacks.first()) {
+            ([], _) => String::new(),
+            (_, Some(off)) => format!("; needs {off}, which is off"),
+            (needs, None) => format!("; needs {}", needs.join(", ")),
+        };
+        let part = flag.part.to_string();
+        say(format!("{:34} {on:5} {source:12} {part:27} {}{needs}", flag.name, flag.help))?;
+    }
+    for (alias, setting) in ALIASES {
+        say(format!("{alias:34} {:5} {:12} {:27} stands for the setting `{setting}`", "-", "-", "waits: embeddings"))?;
     }
     Ok(Found::Nothing)
 }

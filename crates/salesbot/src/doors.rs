@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use salesbot_dialogue::{Catalog, DialogueState, score, snapshot};
 
-use crate::flags::{FLAGS, Part};
+use crate::flags::FLAGS;
 use crate::problem::{Code, Problem};
 use crate::service::{Configurations, Live, View};
 
@@ -46,15 +46,9 @@ pub fn flags(live: &Live) -> Value {
         .iter()
         .filter_map(|flag| {
             let setting = flags.get(flag.name)?;
-            let part = match flag.part {
-                Part::Wired => "acts".to_owned(),
-                Part::Always => "always on".to_owned(),
-                Part::Waits(part) => format!("waits: {part}"),
-            };
-            let off: Vec<&&str> = flag.needs.iter().filter(|needed| !flags.on(needed)).collect();
             Some(json!({
-                "name": flag.name, "value": setting.on, "source": setting.source, "default": flag.default, "part": part,
-                "depends_on": flag.needs, "dependencies_off": off, "help": flag.help,
+                "name": flag.name, "value": setting.on, "source": setting.source, "default": flag.default, "part": flag.part.to_string(),
+                "depends_on": flag.needs, "dependencies_off": flags.lacks(flag), "help": flag.help,
             }))
         })
         .collect();

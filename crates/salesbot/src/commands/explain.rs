@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use salesbot_dialogue::flow::Chain;
-use salesbot_dialogue::policy::Move;
+use salesbot_dialogue::policy::{Move, holding};
 use salesbot_dialogue::understanding::{Language, Method, Question};
 use salesbot_dialogue::{DialogueState, Flow, SlotFill, ToneReading, Turn, Understanding, decide};
 
@@ -140,6 +140,8 @@ pub(super) fn explain(
     if passed.len() > 1 {
         say(format!("    through {}", passed.join(" → ")))?;
     }
+    let holding = holding(&turn, &read, &engine.catalog, &engine.options.dialogue);
+    say(format!("holding: {}", holding.join(", ")))?;
     say("rows")?;
     match rule {
         Some(chain) => rows("do", &chain_text(chain, Clone::clone), chain)?,

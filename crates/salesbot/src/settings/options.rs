@@ -15,14 +15,18 @@ use super::keys::{PROFILES, list, pair};
 impl Settings {
     /// The engine's plain options.
     pub fn engine_options(&self) -> EngineOptions {
-        let on = |flag: &str| self.flags.on(flag);
+        let on = |flag: &str| self.flags.acts(flag);
         EngineOptions {
             dialogue: self.dialogue(),
             nlu: NluOptions {
                 tone: on("tone_analysis"),
                 secondary: on("secondary_intent_detection"),
                 context: on("refinement_pipeline"),
-                structural: on("structural_frustration_detection") && on("context_full_envelope"),
+                structural: on("structural_frustration_detection"),
+                short_answers: on("classification_refinement"),
+                picks: on("option_selection_refinement"),
+                mixed: on("composite_refinement"),
+                told: on("data_aware_refinement"),
             },
             autonomous: on("autonomous_flow"),
             strict_counts: self.text("knowledge.strict_counts") == "true",
@@ -61,8 +65,7 @@ impl Settings {
     }
 
     fn dialogue(&self) -> Options {
-        let on = |flag: &str| self.flags.on(flag);
-        let window = on("context_full_envelope");
+        let on = |flag: &str| self.flags.acts(flag);
         Options {
             limits: Limits {
                 max_consecutive_objections: self.small("dialogue.limits.max_consecutive_objections"),
@@ -142,7 +145,7 @@ impl Settings {
                 cooldown: self.small("dialogue.disambiguation.cooldown"),
             },
             directives: DirectiveOptions {
-                enabled: on("context_response_directives") && window,
+                enabled: on("context_response_directives"),
                 max_words: self.usize("dialogue.response_directives.max_words"),
                 low_engagement_words: self.usize("dialogue.response_directives.low_engagement_words"),
                 repair_words: self.usize("dialogue.response_directives.repair_words"),
@@ -168,8 +171,8 @@ impl Settings {
                 objection_handler: on("objection_handler"),
                 phase_gating: on("phase_completion_gating"),
                 greeting_safety: on("greeting_state_safety"),
-                window,
-                overlays: on("context_policy_overlays") && window,
+                window: on("context_full_envelope"),
+                overlays: on("context_policy_overlays"),
                 overlays_in_shadow: on("context_shadow_mode"),
                 engagement_v2: on("context_engagement_v2"),
             },

@@ -233,3 +233,43 @@ fn the_same_talk_twice_gives_the_same_bytes() {
         assert_eq!(strip(run(&talk)), strip(run(&talk)), "{}", path.display());
     }
 }
+
+/// Edges of a flow: ways from one state to another that its rows, its data and its stall exits give.
+fn edges(flow: &salesbot_dialogue::Flow) -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for (id, state) in flow.states() {
+        let chains = state.transitions.values().chain(&state.data_complete).chain(&state.any);
+        let targets = chains.flat_map(|chain| chain.cases.iter().map(|(_, to)| *to).chain(chain.default));
+        for to in targets.chain(state.stall_exit).filter(|to| *to != id) {
+            found.insert((state.name.clone(), flow.state(to).name.clone()));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_dialogues_walk_four_fifths_of_the_edges_of_the_flows() {
+    let mut walked: BTreeSet<(String, String, String)> = BTreeSet::new();
+    for path in files() {
+        for response in run(&read(&path)) {
+            let flow = response["meta"]["flow_name"].as_str().unwrap_or_default().to_owned();
+            let visited: Vec<&str> =
+                response["visited_states"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            for pair in visited.windows(2) {
+                walked.insert((flow.clone(), pair[0].to_owned(), pair[1].to_owned()));
+            }
+        }
+    }
+    let (mut all, mut covered) = (0, 0);
+    for flow in loaded().engine.catalog.flows() {
+        let edges = edges(flow);
+        let has = |(from, to): &&(String, String)| walked.contains(&(flow.name.clone(), from.clone(), to.clone()));
+        let here = edges.iter().filter(has).count();
+        let missing: Vec<String> = edges.iter().filter(|edge| !has(edge)).map(|(from, to)| format!("{from}→{to}")).collect();
+        println!("{:16} {here:3} of {:3} edges; not walked: {}", flow.name, edges.len(), missing.join(" "));
+        all += edges.len();
+        covered += here;
+    }
+    println!("edges walked: {covered} of {all}, {} %", covered * 100 / all);
+    assert!(covered * 100 >= all * 80, "{covered} of {all} edges");
+}

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use salesbot_dialogue::policy::{Move, source_names};
+use salesbot_dialogue::condition::BUILT_IN;
+use salesbot_dialogue::policy::{Move, holding, source_names};
 use salesbot_dialogue::understanding::{Candidate, Language, Method, Question, Suggestion};
 use salesbot_dialogue::{
     Decision, DialogueState, Flow, IntentId, Merge, Options, SlotFill, Tone, ToneReading, Turn,
@@ -358,6 +359,44 @@ fn random_walks_of_every_flow_keep_the_properties() {
         }
     });
     assert_eq!(flows.len(), 21);
+}
+
+/// A condition that never changes is a rule that never acts.
+#[test]
+fn every_condition_is_true_somewhere_and_false_somewhere() {
+    let engine = &loaded().engine;
+    let options = &engine.options.dialogue;
+    let names: BTreeSet<&str> = BUILT_IN.iter().map(|condition| condition.name).collect();
+    let (mut held, mut failed) = (BTreeSet::new(), BTreeSet::new());
+    for flow in engine.catalog.flows() {
+        for at in 0..60 {
+            let mut dice = Dice(at);
+            let mut state = fresh(flow);
+            let mut last = None;
+            for number in 0..24 {
+                let mut read = event(&mut dice, &state, flow, engine);
+                // People say the same thing again; three in a row must happen here.
+                if let Some(last) = last.filter(|_| !dice.one_in(3)) {
+                    read.intent = last;
+                }
+                last = Some(read.intent);
+                if number == 20 {
+                    let mail = json!({"phone": null, "email": "a@b.kz", "name": null, "valid": true});
+                    read.slots.push(SlotFill { slot: "contact_info".to_owned(), value: mail, source: String::new() });
+                }
+                let turn = Turn { message: "сообщение", state: &state, flow, now: START + number * 50 };
+                let holding: BTreeSet<&str> = holding(&turn, &read, &engine.catalog, options).into_iter().collect();
+                failed.extend(names.difference(&holding).copied());
+                held.extend(holding);
+                let decision = decide(&turn, &read, &engine.catalog, options);
+                state = commit(&turn, &read, &decision, &Default::default(), &engine.catalog, options);
+            }
+        }
+    }
+    let never: Vec<_> = names.difference(&held).collect();
+    let always: Vec<_> = names.difference(&failed).collect();
+    assert!(never.is_empty() && always.is_empty(), "never true: {never:?}; never false: {always:?}");
+    assert!(names.len() >= 80, "{} conditions", names.len());
 }
 
 /// Gives each phase its required slots in turn, then agrees, then leaves a number.
