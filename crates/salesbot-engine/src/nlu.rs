@@ -136,7 +136,6 @@ impl Nlu {
     pub fn understand(&self, turn: &Turn<'_>, catalog: &IntentCatalog, options: NluOptions) -> Understanding {
         let text = Text::read(turn.message, &self.lexicon);
         let state = turn.state;
-        let polarity = self.context.polarity(&text).or_else(|| self.agrees_first(&text, state));
         let has_contact = !self.slots.contacts().phones(&text.raw).is_empty()
             || !self.slots.contacts().emails(&text.raw).is_empty();
         let candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
@@ -168,6 +167,10 @@ impl Nlu {
             catalog.is_objection(id)
                 || ["no_problem", "no_need", "gratitude", "small_talk"].contains(&catalog.name(id))
         };
+        // "давайте вернемся назад" agrees to nothing.
+        let elsewhere = (aside(top.0) || denies(top.0)) && top.1 >= SURE_ASIDE;
+        let agrees = || if elsewhere { None } else { self.agrees_first(&text, state) };
+        let polarity = self.context.polarity(&text).or_else(agrees);
         let top_rule = candidates.first().is_some_and(|best| best.method == Method::Rule);
         // A long statement is told, not asked, whatever product it names.
         let told = !text.asks && text.word_count() >= 7 && catalog.is_question(top.0) && !top_rule;
@@ -406,9 +409,14 @@ impl Nlu {
     /// "да пусть посчитает" after an offer begins with the yes that counts.
     fn agrees_first(&self, text: &Text, state: &DialogueState) -> Option<Polarity> {
         let offered = state.asked.as_ref().is_some_and(|asked| asked.kind == "yes_no");
-        let first = text.flat.split(' ').next().unwrap_or_default();
-        let yes = self.context.yes.iter().any(|word| word == first);
-        let but = text.flat.split(' ').any(|word| self.context.but.iter().any(|turn| turn == word));
+        let known = |words: &[String], word: &str| words.iter().any(|known| known == word);
+        // "хотя ладно, пусть посчитает": a turn before the yes takes nothing back.
+        let mut words = text
+            .flat
+            .split(' ')
+            .skip_while(|word| known(&self.context.fillers, word) || known(&self.context.but, word));
+        let yes = words.next().is_some_and(|word| known(&self.context.yes, word));
+        let but = words.any(|word| known(&self.context.but, word));
         let short = text.word_count() <= YES_WORDS && !text.asks;
         (offered && yes && !but && short).then_some(Polarity::Yes)
     }

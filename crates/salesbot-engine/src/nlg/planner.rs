@@ -1,6 +1,8 @@
 //! From a decision to a [`ReplyPlan`]: the recipe of the action, filled from banks, facts and memory.
 
 mod answers;
+mod questions;
+mod wording;
 
 use salesbot_dialogue::flow::State;
 use salesbot_dialogue::policy::directives::Pressure;
@@ -27,16 +29,12 @@ const LEARNED: [&str; 7] = [
     "current_tools",
     "business_type",
 ];
-/// A slot asked for so often without an answer is left alone.
-const ASKS_PER_SLOT: usize = 2;
 /// Coverage from which a message that asks nothing is still taken to name a topic.
 const TOPIC_COVERAGE: f32 = 0.6;
 /// Coverage from which a question is answered after the talk was handed over.
 const HANDED_OVER_COVERAGE: f32 = 0.8;
 /// Confidence from which the intent's own subject may be looked up instead of the client's words.
 const SURE: f32 = 0.4;
-/// How often the offer of a state without slots is made.
-const OFFERS: usize = 3;
 /// Words a reply must have room for before the flow opens a phase with a thought of its own.
 const OPENING_ROOM: usize = 40;
 pub(super) struct Planner<'a> {
@@ -264,6 +262,7 @@ impl<'a> Planner<'a> {
         }
         if recipe.ack.as_deref() == Some("unclear")
             && self.catalog.intents.is(self.understanding.intent, "clarification_request")
+            && self.question(recipe, plan).is_some()
         {
             plan.ack = self.pick_ack("simpler");
             return;
@@ -330,6 +329,10 @@ impl<'a> Planner<'a> {
             MessagePart::Own if recipe.family == "goback" && plan.ack.is_some() => {}
             MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {
             }
+            // Back at a place with nothing left to ask: the client says what for.
+            MessagePart::Own if action == "acknowledge_go_back" && self.question(recipe, plan).is_none() => {
+                self.take(self.pick_message("go_back_open"), plan);
+            }
             MessagePart::Own => {
                 let entered_phase_answer = recipe.answer == AnswerPart::AskedIfSure
                     && !plan.answers.is_empty()
@@ -341,6 +344,14 @@ impl<'a> Planner<'a> {
             MessagePart::WhenNothingLearned => {
                 if plan.greets && plan.answers.is_empty() {
                     plan.message = learned;
+                } else if plan.ack.is_none()
+                    && self.next.name == "close"
+                    && self.worn("contact_info")
+                    && !self.memory.said.contact_refused
+                    && !self.memory.contact().valid
+                {
+                    // Asked for often enough; what the client agrees to still takes a number.
+                    plan.message = self.pick_ack("number_opens");
                 } else if plan.ack.is_none() && plan.answers.is_empty() && !asks_next {
                     // A bridge before a question is one phrase too many.
                     self.take(self.pick_message(action), plan);
@@ -399,7 +410,7 @@ impl<'a> Planner<'a> {
         }
         if plan.answers.is_empty() {
             // Nothing factual was said: the open question is what can be repeated.
-            plan.question = self.state_question();
+            plan.question = self.state_question(true);
         }
     }
 
@@ -457,261 +468,5 @@ impl<'a> Planner<'a> {
         let lead = self.pick("menu.clarify.lead", &bank.lead)?.line;
         let footer = self.pick("menu.clarify.footer", &bank.footer)?.line;
         Some(Menu { lead, options, footer: Some(footer), inline: false })
-    }
-
-    // ---- call to action ------------------------------------------------------------------------------
-
-    /// A call to action after the finished text; the last gates need the text.
-    pub(super) fn cta(
-        &self,
-        plan: &ReplyPlan,
-        sentences: &[ReplySentence],
-    ) -> Result<CallToAction, &'static str> {
-        let wish = self.decision.cta.as_ref().map_err(|reason| *reason)?;
-        if plan.question.is_some() || sentences.iter().any(|sentence| sentence.text.contains('?')) {
-            return Err("response_ends_with_question");
-        }
-        if plan.apologises || self.catalog.intents.in_category(self.understanding.intent, "frustration") {
-            return Err("client_annoyed");
-        }
-        if self.understanding.language == Language::Kazakh {
-            return Err("other_language");
-        }
-        if self.turn.state.said.cta.is_some() {
-            return Err("cta_just_made");
-        }
-        let banks = &self.writer.banks.ctas;
-        let text: String = sentences.iter().map(|sentence| sentence.text.to_lowercase()).collect();
-        if banks.backs_off.iter().any(|words| text.contains(words.as_str())) {
-            return Err("response_contains_backoff");
-        }
-        // The reply names the next step by itself.
-        if banks.says_it.iter().any(|words| text.contains(words.as_str())) {
-            return Err("already_called_to_action");
-        }
-        let options = &self.options.cta;
-        let refused = &self.memory.said.ctas_refused;
-        // A number asked for twice is not asked for a third time by the back door.
-        let worn = self.worn("contact_info");
-        let open = |kind: &str| {
-            !(kind == "contact" && worn)
-                && options.offered_kinds.iter().any(|offered| offered == kind)
-                && !(options.memory && refused.iter().any(|known| known == kind))
-        };
-        let stage = if wish.soft { "soft" } else { wish.stage.name() };
-        let fitting: Vec<&CtaBank> = banks
-            .texts
-            .iter()
-            .filter(|bank| open(&bank.kind) && (bank.at == self.next.name && !wish.soft || bank.at == stage))
-            .collect();
-        let own = fitting.iter().find(|bank| bank.kind == wish.kind).or(fitting.first());
-        let bank = own.ok_or("no_cta_available")?;
-        let id = format!("cta.{}.{}", bank.at, bank.kind);
-        let picked = self.pick(&id, &bank.texts).ok_or("no_cta_available")?;
-        Ok(CallToAction { line: picked.line, kind: bank.kind.clone() })
-    }
-
-    // ---- questions -----------------------------------------------------------------------------------
-
-    fn question(&self, recipe: &Recipe, plan: &ReplyPlan) -> Option<PlannedQuestion> {
-        if recipe.answer == AnswerPart::AskedIfSure && recipe.family == "goback" && !plan.answers.is_empty() {
-            return None;
-        }
-        let over = self.decision.is_final
-            || self.next.is_final
-            || self.next.name == "soft_close"
-            || self.next.name == "escalated";
-        let annoyed = plan.apologises || self.understanding.tone.frustration >= 4;
-        // Thanks are no answer to a question, and no occasion for the next one.
-        let manners =
-            self.catalog.intents.is(self.understanding.intent, "gratitude") && self.memory.said.greeted;
-        let asks_contact = recipe.question == QuestionPart::Contact;
-        let wants_number = self.understanding.slot("_short_phone").is_some();
-        if wants_number || !asks_contact && (over || annoyed || manners) {
-            return None;
-        }
-        match recipe.question {
-            QuestionPart::None => None,
-            QuestionPart::State => self.own_question().or_else(|| self.state_question()),
-            QuestionPart::Pressure if self.decision.directives.question == Pressure::Suppressed => None,
-            QuestionPart::Pressure => self.state_question(),
-            QuestionPart::Contact => {
-                let wanted = !self.memory.contact().valid
-                    && !self.memory.said.contact_refused
-                    && !self.decision.is_final;
-                if wanted && self.next.name != "success" { self.question_for("contact_info") } else { None }
-            }
-        }
-    }
-
-    /// The question an action of the flow asks in its own words, while the talk stays in the phase.
-    fn own_question(&self) -> Option<PlannedQuestion> {
-        let action = &self.decision.action;
-        let (name, bank) = self.writer.banks.message(&self.turn.flow.name, action)?;
-        if !name.contains('.') || self.next.name != self.turn.state.state {
-            return None;
-        }
-        let id =
-            bank.slot.as_ref().map_or(format!("message.{name}"), |slot| format!("question.{slot}.{name}"));
-        if bank.slot.as_ref().is_some_and(|slot| self.memory.has(slot) || self.worn(slot)) {
-            return None;
-        }
-        let picked = self.pick(&id, &bank.texts)?;
-        Some(PlannedQuestion {
-            slot: bank.slot.clone(),
-            kind: picked.asks.clone()?,
-            text_id: picked.line.id.clone(),
-            line: Some(picked.line),
-        })
-    }
-
-    /// Asked often enough, or not to be asked at all.
-    fn worn(&self, slot: &str) -> bool {
-        self.times_asked(slot) >= ASKS_PER_SLOT || slot == "contact_info" && self.memory.said.contact_refused
-    }
-
-    fn state_question(&self) -> Option<PlannedQuestion> {
-        let slots = self.next.required.iter().chain(&self.next.optional);
-        let known = |slot: &String| self.options.deduplicate_questions && self.memory.has(slot);
-        let open: Vec<&String> =
-            slots.filter(|slot| !known(slot) && !self.next.on_enter_flags.contains(slot)).collect();
-        if let Some(slot) = open.into_iter().find(|slot| !self.worn(slot)) {
-            return self.question_for(slot);
-        }
-        let bank = self.writer.banks.open_question(&self.turn.flow.name, &self.next.name)?;
-        let id = format!("question.{}", self.next.name);
-        // An offer once made stands: it is repeated only after something new, and not for ever.
-        let just_asked = self.turn.state.asked.as_ref().is_some_and(|asked| asked.text_id.starts_with(&id));
-        let news = !self.understanding.slots.is_empty();
-        if self.times_asked(&self.next.name) >= OFFERS {
-            let open = !self.memory.contact().valid
-                && !self.memory.said.contact_refused
-                && self.times_asked("contact_info") == 0;
-            return open.then(|| self.question_for("contact_info")).flatten();
-        }
-        if just_asked && !news {
-            return None;
-        }
-        let picked = self.pick(&id, &bank.texts)?;
-        Some(PlannedQuestion {
-            slot: None,
-            kind: bank.kind.clone(),
-            text_id: picked.line.id.clone(),
-            line: Some(picked.line),
-        })
-    }
-
-    fn question_for(&self, slot: &str) -> Option<PlannedQuestion> {
-        let bank: &QuestionBank = self.writer.banks.question(&self.turn.flow.name, &self.next.name, slot)?;
-        let picked = self.pick(&format!("question.{slot}"), &bank.texts)?;
-        Some(PlannedQuestion {
-            slot: Some(slot.to_owned()),
-            kind: bank.kind.clone(),
-            text_id: picked.line.id.clone(),
-            line: Some(picked.line),
-        })
-    }
-
-    fn times_asked(&self, slot: &str) -> usize {
-        let of_slot = |id: &String| {
-            id.strip_prefix("question.")
-                .and_then(|rest| rest.strip_prefix(slot))
-                .is_some_and(|rest| rest.starts_with(['#', '.']))
-        };
-        self.memory.said.texts.iter().filter(|id| of_slot(id)).count()
-    }
-
-    // ---- choosing a wording --------------------------------------------------------------------------
-
-    pub(super) fn message(&self, action: &str) -> Option<Line> {
-        self.pick_message(action).map(|picked| picked.line)
-    }
-
-    fn pick_message(&self, action: &str) -> Option<Picked> {
-        let (name, bank) = self.writer.banks.message(&self.turn.flow.name, action)?;
-        self.pick(&format!("message.{name}"), &bank.texts)
-    }
-
-    fn pick_ack(&self, bank: &str) -> Option<Line> {
-        self.pick(&format!("ack.{bank}"), self.writer.banks.acks.get(bank)?).map(|picked| picked.line)
-    }
-
-    /// A text of the bank that fits mood and memory, by the seed; used ones only when all are used.
-    fn pick(&self, bank: &str, texts: &[Phrase]) -> Option<Picked> {
-        self.pick_with(bank, texts, &|hole| self.value(hole))
-    }
-
-    /// The same with values of its own for the placeholders.
-    fn pick_with(
-        &self,
-        bank: &str,
-        texts: &[Phrase],
-        value: &dyn Fn(&str) -> Option<String>,
-    ) -> Option<Picked> {
-        let tone = &self.understanding.tone;
-        let fits_mood = |phrase: &Phrase| {
-            phrase.tone.is_none_or(|wanted| wanted == tone.tone) && (!phrase.informal || tone.informal)
-        };
-        let settled = self.memory.contact().valid || self.memory.said.contact_refused;
-        let no_second_question = |phrase: &Phrase| phrase.asks.as_deref() != Some("contact") || !settled;
-        let mut fitting: Vec<(usize, String, &Phrase)> = texts
-            .iter()
-            .enumerate()
-            .filter(|(_, phrase)| fits_mood(phrase) && no_second_question(phrase))
-            .filter(|(_, phrase)| {
-                phrase.at_least.is_none_or(|least| {
-                    super::grammar::holes(&phrase.text)
-                        .all(|hole| self.memory.number(hole).is_none_or(|n| n >= least))
-                })
-            })
-            .filter_map(|(at, phrase)| Some((at, fill(&phrase.text, value)?, phrase)))
-            .collect();
-        if fitting.iter().any(|(_, _, phrase)| phrase.tone.is_some()) {
-            fitting.retain(|(_, _, phrase)| phrase.tone.is_some());
-        }
-        let used = |at: usize| self.memory.said.texts.iter().rposition(|id| *id == format!("{bank}#{at}"));
-        let fresh: Vec<_> =
-            fitting.iter().filter(|(at, ..)| !self.options.vary || used(*at).is_none()).collect();
-        let chosen = if fresh.is_empty() {
-            fitting.iter().min_by_key(|(at, ..)| used(*at))?
-        } else {
-            fresh[self.draw(bank, fresh.len())]
-        };
-        let (at, text, phrase) = chosen;
-        Some(Picked {
-            line: Line { id: format!("{bank}#{at}"), text: text.clone() },
-            asks: phrase.asks.clone(),
-        })
-    }
-
-    /// A number below `count`, the same for the same talk, turn and bank.
-    fn draw(&self, bank: &str, count: usize) -> usize {
-        if !self.options.vary {
-            return 0;
-        }
-        let key = format!("{}:{}:{bank}", self.memory.seed, self.memory.counters.turn);
-        usize::try_from(salesbot_models::linear::hash(&key)).unwrap_or(0) % count.max(1)
-    }
-
-    /// The value of a placeholder.
-    fn value(&self, hole: &str) -> Option<String> {
-        let contact: Contact = self.memory.contact();
-        match hole {
-            "name" => contact.name.or_else(|| self.memory.text("client_name").map(str::to_owned)),
-            "phone" => contact.phone.as_deref().map(mask_phone),
-            "email" => contact.email,
-            "company" => Some(self.options.company.clone()),
-            "tool_in" => self.writer.tool_in.get(self.memory.text("current_tools")?).cloned(),
-            slot => self.memory.number(slot).map(|number| number.to_string()),
-        }
-    }
-}
-
-fn contact_question(text_id: &str) -> PlannedQuestion {
-    PlannedQuestion {
-        slot: Some("contact_info".to_owned()),
-        kind: "contact".to_owned(),
-        line: None,
-        text_id: text_id.to_owned(),
     }
 }

@@ -1,10 +1,14 @@
 //! The facts of a reply: what was asked, what fits a trouble, a price or an objection.
 
+use super::questions::contact_question;
 use super::*;
 
 /// Share of the words a fact must hold, for a known trouble and for the client's own words.
 const TROUBLE_COVERAGE: f32 = 0.3;
 const OWN_WORDS_COVERAGE: f32 = 0.6;
+
+/// Share of the reading from which a question is taken as the topic of a message that asks nothing.
+const TOPIC_SCORE: f32 = 0.05;
 
 impl Planner<'_> {
     pub(super) fn answers(&self, recipe: &Recipe, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
@@ -91,8 +95,11 @@ impl Planner<'_> {
                 .understanding
                 .candidates
                 .iter()
-                .find(|other| unasked && intents.is_question(other.intent));
-            asked.push((self.turn.message.to_owned(), topic.map(|other| other.intent)));
+                .find(|other| unasked && intents.is_question(other.intent) && other.score >= TOPIC_SCORE);
+            // "вернёмся к цифрам" names a place of the talk, not a topic.
+            if topic.is_some() || !self.catalog.in_group(self.understanding.intent, "go_back") {
+                asked.push((self.turn.message.to_owned(), topic.map(|other| other.intent)));
+            }
         }
         for (clause, intent) in asked {
             let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
