@@ -233,9 +233,11 @@ fn observe(
         memory.fill(&fill.slot, &fill.value);
     }
     // Who then asks for a call, or agrees to one, takes the refusal of his number back.
-    let offered = turn.state.asked.as_ref().is_some_and(|asked| asked.kind == "yes_no" && asked.slot.is_none());
-    let wanted = ["fast_to_close", "gated_close"].iter().any(|group| catalog.in_group(understanding.intent, group))
-        || offered && intents.is(understanding.intent, "agreement");
+    let offered =
+        turn.state.asked.as_ref().is_some_and(|asked| asked.kind == "yes_no" && asked.slot.is_none());
+    let wanted =
+        ["fast_to_close", "gated_close"].iter().any(|group| catalog.in_group(understanding.intent, group))
+            || offered && intents.is(understanding.intent, "agreement");
     memory.said.contact_refused =
         memory.said.contact_refused && !wanted || understanding.slot("_refuses_contact").is_some();
     if intents.is(understanding.intent, "objection_competitor") {

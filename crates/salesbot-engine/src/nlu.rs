@@ -3,9 +3,11 @@
 //! normalise → slots → classify (whole message and clauses) → context → tone. Words and patterns live in
 //! `content/nlu/`.
 
+mod answer;
 pub mod classify;
 pub mod contact;
 pub mod context;
+mod lexicon;
 pub mod pattern;
 pub mod slots;
 pub mod text;
@@ -13,10 +15,12 @@ pub mod tone;
 
 use salesbot_dialogue::understanding::{Candidate, Language, Method, Question};
 use salesbot_dialogue::{DialogueState, Flow, IntentCatalog, IntentId, Turn, Understanding};
-use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, parse, strings};
+use salesbot_yaml::{Diagnostics, SourceFile};
 
+use answer::{Reading, SURE_UNCLEAR, Said};
 use classify::{Classifier, UNCLEAR_BELOW};
-use context::{Context, Polarity, picked};
+use context::{Context, Polarity};
+use lexicon::load_lexicon;
 use pattern::Patterns;
 use slots::Slots;
 use text::{Clause, Lexicon, Text};
@@ -30,14 +34,6 @@ const SURE_MOOD: f32 = 0.8;
 const SURE_WEIGHTY: f32 = 0.35;
 /// … and still shows in the tone from here.
 const FELT_MOOD: f32 = 0.4;
-/// Words of a yes with a few more: "да пусть посчитает".
-const YES_WORDS: usize = 6;
-/// Words of a short answer to an open question.
-const SHORT_ANSWER: usize = 4;
-/// An objection or a farewell so sure is no answer to an open question.
-const SURE_OBJECTION: f32 = 0.8;
-/// A refusal so sure outweighs the reading of its words as a short answer.
-const SURE_REFUSAL: f32 = 0.75;
 
 /// Files of `content/nlu/`, the intents excepted (the dialogue crate reads them).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,11 +130,20 @@ impl Nlu {
 
     /// Reads one message. Total: every message gets an understanding.
     pub fn understand(&self, turn: &Turn<'_>, catalog: &IntentCatalog, options: NluOptions) -> Understanding {
-        let text = Text::read(turn.message, &self.lexicon);
+        let mut text = Text::read(turn.message, &self.lexicon);
         let state = turn.state;
         let has_contact = !self.slots.contacts().phones(&text.raw).is_empty()
             || !self.slots.contacts().emails(&text.raw).is_empty();
-        let candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
+        let mut candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
+        if let Some(best) = candidates.first().filter(|best| best.method == Method::Rule)
+            && catalog.in_category(best.intent, "frustration")
+            && self.classifier.takes_all(best.intent, &text.flat)
+        {
+            // "вы издеваетесь, сколько можно" asks nothing but to stop.
+            text.asks = false;
+            text.clauses.clear();
+            candidates.retain(|other| !catalog.is_question(other.intent));
+        }
         let top = candidates.first().map_or((catalog.unclear(), 0.0), |best| (best.intent, best.score));
         // An answer may be taken whole when it neither asks nor refuses nor speaks of something else.
         let aside = |id: IntentId| {
@@ -185,7 +190,8 @@ impl Nlu {
         } else {
             aside(top.0) && top.1 >= 0.4 && !told || denies(top.0) && top.1 >= 0.25
         };
-        let plain_answer = !text.asks && polarity.is_none() && !other && !text.flat.is_empty();
+        let hums = top.0 == catalog.unclear() && top.1 >= SURE_UNCLEAR;
+        let plain_answer = !text.asks && polarity.is_none() && !other && !hums && !text.flat.is_empty();
         // After the number a single word is the name that goes with it.
         let naming =
             state.state == "success" && !state.has("client_name") && text.word_count() == 1 && !text.asks;
@@ -264,7 +270,8 @@ impl Nlu {
             }
         }
         if options.context {
-            self.apply_context(&mut reading, &text, polarity, turn, catalog, options, &mut slots);
+            let said = Said { text: &text, turn, catalog, polarity };
+            self.by_what_was_asked(&said, options, &mut reading, &mut slots);
         }
         if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
         {
@@ -304,170 +311,6 @@ impl Nlu {
             suggestion: None,
             repairs: text.repairs,
             because: reading.because,
-        }
-    }
-
-    fn apply_context(
-        &self,
-        reading: &mut Reading,
-        text: &Text,
-        polarity: Option<Polarity>,
-        turn: &Turn<'_>,
-        catalog: &IntentCatalog,
-        options: NluOptions,
-        slots: &mut Vec<salesbot_dialogue::SlotFill>,
-    ) {
-        let state = turn.state;
-        if options.picks
-            && let Some(asked) = &state.asked
-            && let Some(at) = picked(text, asked, &self.lexicon.ordinals)
-        {
-            let choice = &asked.options[at];
-            if let Some(intent) = &choice.intent {
-                reading.set(catalog, intent, 0.9, "picked from the offered choices");
-            } else if let (Some(slot), Some(value)) = (&asked.slot, &choice.value) {
-                slots.push(salesbot_dialogue::SlotFill {
-                    slot: slot.clone(),
-                    value: value.clone().into(),
-                    source: text.raw.clone(),
-                });
-                reading.set(catalog, "info_provided", 0.8, "picked from the offered choices");
-            }
-            return;
-        }
-        let fact = |fill: &&salesbot_dialogue::SlotFill| {
-            salesbot_dialogue::policy::MEANINGFUL.contains(&fill.slot.as_str())
-        };
-        let filled: Vec<&str> = slots.iter().filter(fact).map(|fill| fill.slot.as_str()).collect();
-        // "нет, не надо" to an open question is no answer to it but a refusal.
-        let refuses = catalog.is(reading.intent, "rejection")
-            && reading.confidence >= SURE_REFUSAL
-            && text.word_count() > 1
-            && state.asked.as_ref().is_some_and(|asked| asked.kind == "open");
-        if options.short_answers
-            && let Some(polarity) = polarity
-            && filled.is_empty()
-            && !state.turns.is_empty()
-            && !refuses
-            && let Some((intent, why)) = self.context.short_answer(polarity, state, turn.flow)
-        {
-            reading.set(catalog, intent, 0.85, &why);
-            return;
-        }
-        // In an objection the phase is the one the talk returns to.
-        let name = state.counters.return_state.as_ref().unwrap_or(&state.state);
-        let at = turn.flow.id(name).map(|id| turn.flow.state(id));
-        let mut phases: Vec<&str> =
-            at.iter().flat_map(|at| at.phase_label.iter().chain(&at.phase)).map(String::as_str).collect();
-        if state.state == "greeting" {
-            phases.push("situation");
-        }
-        let name = catalog.name(reading.intent);
-        if filled.contains(&"contact_info") && self.context.yields_to_data(name) {
-            reading.set(catalog, "contact_provided", 0.95, "a contact is in the message");
-            return;
-        }
-        let unclear = reading.intent == catalog.unclear();
-        if !(if unclear { options.told } else { options.mixed }) {
-            return;
-        }
-        let asked_for = state.asked.as_ref().and_then(|asked| asked.slot.as_deref());
-        let answers = asked_for.is_some_and(|slot| filled.contains(&slot)) && !text.asks;
-        let freely = answers
-            && reading.method == Method::Linear
-            && asked_for.is_some_and(|slot| self.context.free_slots.iter().any(|free| free == slot));
-        let told = !text.asks
-            && catalog.is_question(reading.intent)
-            && reading.method == Method::Linear
-            && !filled.is_empty();
-        // "одежду турецкую продаю" speaks of a trade and asks nothing.
-        let describes = !text.asks
-            && catalog.in_group(reading.intent, "business_scenarios")
-            && filled.contains(&"business_type");
-        // Nothing was said before that these facts could correct: "у меня 5 магазинов" tells it first.
-        let first_told = catalog.is(reading.intent, "correct_info")
-            && reading.method == Method::Linear
-            && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
-        let yields = (self.context.yields_to_data(name) && !text.asks)
-            || first_told
-            || describes
-            || told
-            || freely
-            || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
-        if yields && let Some(intent) = self.context.progress(&phases, &filled) {
-            reading.set(catalog, intent, 0.9, "facts the phase is about");
-        } else if !filled.is_empty()
-            && yields
-            && (answers || !(catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection")))
-        {
-            reading.set(catalog, "info_provided", 0.75, "facts about the client");
-        } else if filled.is_empty() && self.answers_openly(reading, text, turn, catalog) {
-            reading.set(catalog, "info_provided", 0.7, "a short answer to what was asked");
-        }
-    }
-
-    /// "да пусть посчитает" after an offer begins with the yes that counts.
-    fn agrees_first(&self, text: &Text, state: &DialogueState) -> Option<Polarity> {
-        let offered = state.asked.as_ref().is_some_and(|asked| asked.kind == "yes_no");
-        let known = |words: &[String], word: &str| words.iter().any(|known| known == word);
-        // "хотя ладно, пусть посчитает": a turn before the yes takes nothing back.
-        let mut words = text
-            .flat
-            .split(' ')
-            .skip_while(|word| known(&self.context.fillers, word) || known(&self.context.but, word));
-        let yes = words.next().is_some_and(|word| known(&self.context.yes, word));
-        let but = words.any(|word| known(&self.context.but, word));
-        let short = text.word_count() <= YES_WORDS && !text.asks;
-        (offered && yes && !but && short).then_some(Polarity::Yes)
-    }
-
-    /// A few words after an open question of a phase are its answer, however they read alone: "показ" is no
-    /// farewell, "позже" after "когда" no objection. What a rule is sure of, and any request, stays.
-    fn answers_openly(
-        &self,
-        reading: &Reading,
-        text: &Text,
-        turn: &Turn<'_>,
-        catalog: &IntentCatalog,
-    ) -> bool {
-        let state = turn.state;
-        let Some(asked) =
-            state.asked.as_ref().filter(|asked| ["open", "choice"].contains(&asked.kind.as_str()))
-        else {
-            return false;
-        };
-        let in_phase = turn.flow.id(&state.state).is_some_and(|id| turn.flow.state(id).phase.is_some());
-        let guessed = matches!(reading.method, Method::Linear | Method::Fallback);
-        if !in_phase || !guessed || text.asks || text.word_count() > SHORT_ANSWER || text.flat.is_empty() {
-            return false;
-        }
-        let category = catalog.get(reading.intent).category.as_str();
-        let requests =
-            ["callback_request", "demo_request", "contact_provided", "request_brevity", "language_kazakh"];
-        if requests.contains(&catalog.name(reading.intent)) || category == "technical_problem" {
-            return false;
-        }
-        // Words of the bot's own question come back as the choice among them.
-        let bot = state.turns.last().map(|last| last.bot.as_str()).unwrap_or_default();
-        let question = bot.rsplit(['.', '!', '\n']).find(|part| part.contains('?')).unwrap_or_default();
-        let offered: Vec<String> = text::words(&text::plain(question)).map(text::stem).collect();
-        let own = text::words(&text.flat).filter(|word| word.chars().count() > 3).map(text::stem);
-        if own.into_iter().any(|stem| offered.contains(&stem)) {
-            return true;
-        }
-        let about_time = asked.slot.as_deref() == Some("decision_timeline");
-        match category {
-            "objection" => about_time || reading.confidence < SURE_OBJECTION,
-            "exit" => {
-                about_time && !catalog.is(reading.intent, "rejection") || reading.confidence < SURE_OBJECTION
-            }
-            "dialogue_repair" => {
-                reading.intent == catalog.unclear()
-                    && asked.slot.is_none()
-                    && self.lexicon.reads_as_words(&text.flat)
-            }
-            "purchase_stage" => true,
-            _ => false,
         }
     }
 
@@ -584,85 +427,6 @@ impl Nlu {
             .collect();
         (secondary, questions)
     }
-}
-
-/// The intent as read so far.
-struct Reading {
-    intent: IntentId,
-    confidence: f32,
-    method: Method,
-    because: Vec<String>,
-}
-
-impl Reading {
-    fn set(&mut self, catalog: &IntentCatalog, intent: &str, confidence: f32, why: &str) {
-        let Some(id) = catalog.id(intent) else { return };
-        self.because.push(format!("{} → {intent}: {why}", catalog.name(self.intent)));
-        self.intent = id;
-        self.confidence = confidence;
-        self.method = Method::Context;
-    }
-}
-
-fn load_lexicon(
-    file: &SourceFile,
-    context: &mut Context,
-    diagnostics: &mut Diagnostics,
-) -> (Lexicon, Patterns) {
-    let mut lexicon = Lexicon::default();
-    let Some(root) = parse(file, diagnostics) else { return (lexicon, Patterns::default()) };
-    let Some(mut fields) = Fields::of(&root, file, diagnostics) else {
-        return (lexicon, Patterns::default());
-    };
-    let slang = fields.node("slang");
-    let numbers = fields.node("numbers");
-    let scales = fields.node("scales");
-    let question_words = fields.node("question_words");
-    let weak = fields.node("weak_question_words");
-    let greetings = fields.node("greetings");
-    let (yes, no, unsure) = (fields.node("yes"), fields.node("no"), fields.node("unsure"));
-    let fillers = fields.node("fillers");
-    let lists = ["openers", "joining_words", "question_verbs", "joined_questions", "knowing_verbs"]
-        .map(|key| fields.node(key));
-    let ordinals = fields.node("ordinals");
-    let kazakh = fields.node("kazakh_words");
-    let latin = fields.node("latin");
-    fields.finish();
-    let list = |node: Option<&Node>, diagnostics: &mut Diagnostics| -> Vec<String> {
-        node.map(|node| strings(node, file, diagnostics))
-            .unwrap_or_default()
-            .iter()
-            .map(|text| text::plain(text))
-            .collect()
-    };
-    let pairs = |node: Option<&Node>, diagnostics: &mut Diagnostics| -> Vec<(String, String)> {
-        let found = node.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-        found.iter().filter_map(|(k, v)| Some((text::plain(k.text()?), text::plain(v.text()?)))).collect()
-    };
-    lexicon.slang = pairs(slang, diagnostics).into_iter().collect();
-    let [openers, joining, verbs, joined, knowing] = lists.map(|node| list(node, diagnostics));
-    lexicon.knowing_verbs = knowing;
-    (lexicon.openers, lexicon.joining_words, lexicon.question_verbs, lexicon.joined_questions) =
-        (openers, joining, verbs, joined);
-    for (table, into) in
-        [(numbers, &mut lexicon.numbers), (scales, &mut lexicon.scales), (ordinals, &mut lexicon.ordinals)]
-    {
-        into.extend(
-            pairs(table, diagnostics)
-                .into_iter()
-                .filter_map(|(word, value)| Some((word, value.parse().ok()?))),
-        );
-    }
-    lexicon.question_words = list(question_words, diagnostics);
-    lexicon.weak_question_words = list(weak, diagnostics).into_iter().collect();
-    lexicon.kazakh = list(kazakh, diagnostics).into_iter().collect();
-    lexicon.latin = list(latin, diagnostics).into_iter().collect();
-    context.yes = list(yes, diagnostics);
-    context.no = list(no, diagnostics);
-    context.fillers = list(fillers, diagnostics);
-    context.unsure = slots::joined(unsure, file, diagnostics);
-    let greetings = slots::joined(greetings, file, diagnostics);
-    (lexicon, greetings)
 }
 
 /// Where a conversation stands when only a message is given; for `nlu parse`.

@@ -450,7 +450,10 @@ pub fn flags(overlay: Option<&Path>, as_json: bool) -> Result<Found> {
         say(format!("{:34} {on:5} {source:12} {part:27} {}{needs}", flag.name, flag.help))?;
     }
     for (alias, setting) in ALIASES {
-        say(format!("{alias:34} {:5} {:12} {:27} stands for the setting `{setting}`", "-", "-", "waits: embeddings"))?;
+        say(format!(
+            "{alias:34} {:5} {:12} {:27} stands for the setting `{setting}`",
+            "-", "-", "waits: embeddings"
+        ))?;
     }
     Ok(Found::Nothing)
 }

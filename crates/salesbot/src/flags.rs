@@ -112,7 +112,8 @@ impl Flags {
 
     /// On, and so is all it needs.
     pub fn acts(&self, name: &str) -> bool {
-        self.on(name) && FLAGS.iter().find(|flag| flag.name == name).is_some_and(|flag| self.lacks(flag).is_empty())
+        self.on(name)
+            && FLAGS.iter().find(|flag| flag.name == name).is_some_and(|flag| self.lacks(flag).is_empty())
     }
 
     pub fn get(&self, name: &str) -> Option<Setting> {

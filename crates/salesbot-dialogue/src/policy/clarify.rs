@@ -64,8 +64,8 @@ fn wavers(understanding: &Understanding, limits: &Disambiguation) -> bool {
     let next = best.map(|other| percent(other.score)).max().unwrap_or(0);
     let gap = top.saturating_sub(next);
     match top {
-        95.. => false,
-        t if t >= limits.medium.min(limits.high) => gap < limits.confirm_gap,
+        t if t >= limits.high => false,
+        t if t >= limits.medium => gap < limits.confirm_gap,
         t if t >= limits.low => gap < limits.gap,
         t => t >= limits.min,
     }

@@ -168,6 +168,18 @@ impl Classifier {
         &self.model
     }
 
+    /// Whether the rules of this intent take every word of the message.
+    pub fn takes_all(&self, intent: IntentId, flat: &str) -> bool {
+        let mut left = flat.to_owned();
+        for rule in self.rules.iter().filter(|rule| rule.intent == intent) {
+            while let Some((taken, _)) = rule.any.find(&left, "").filter(|(taken, _)| !taken.is_empty()) {
+                let words = left.replacen(taken, " ", 1);
+                left = words.split_whitespace().collect::<Vec<_>>().join(" ");
+            }
+        }
+        left.is_empty()
+    }
+
     /// Candidates, best first. The probabilities of all intents sum to 1.
     pub fn candidates(&self, flat: &str, raw: &str, asks: bool, has_contact: bool) -> Vec<Candidate> {
         let mut scores = self.model.scores(&features(flat, asks));

@@ -3,7 +3,13 @@
 use super::Part::{Always, Waits, Wired};
 use super::{Flag, Part};
 
-const fn flag(name: &'static str, default: bool, part: Part, needs: &'static [&'static str], help: &'static str) -> Flag {
+const fn flag(
+    name: &'static str,
+    default: bool,
+    part: Part,
+    needs: &'static [&'static str],
+    help: &'static str,
+) -> Flag {
     Flag { name, default, part, needs, help }
 }
 

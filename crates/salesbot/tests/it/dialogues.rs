@@ -253,8 +253,12 @@ fn the_dialogues_walk_four_fifths_of_the_edges_of_the_flows() {
     for path in files() {
         for response in run(&read(&path)) {
             let flow = response["meta"]["flow_name"].as_str().unwrap_or_default().to_owned();
-            let visited: Vec<&str> =
-                response["visited_states"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let visited: Vec<&str> = response["visited_states"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
             for pair in visited.windows(2) {
                 walked.insert((flow.clone(), pair[0].to_owned(), pair[1].to_owned()));
             }
@@ -263,9 +267,11 @@ fn the_dialogues_walk_four_fifths_of_the_edges_of_the_flows() {
     let (mut all, mut covered) = (0, 0);
     for flow in loaded().engine.catalog.flows() {
         let edges = edges(flow);
-        let has = |(from, to): &&(String, String)| walked.contains(&(flow.name.clone(), from.clone(), to.clone()));
+        let has =
+            |(from, to): &&(String, String)| walked.contains(&(flow.name.clone(), from.clone(), to.clone()));
         let here = edges.iter().filter(has).count();
-        let missing: Vec<String> = edges.iter().filter(|edge| !has(edge)).map(|(from, to)| format!("{from}→{to}")).collect();
+        let missing: Vec<String> =
+            edges.iter().filter(|edge| !has(edge)).map(|(from, to)| format!("{from}→{to}")).collect();
         println!("{:16} {here:3} of {:3} edges; not walked: {}", flow.name, edges.len(), missing.join(" "));
         all += edges.len();
         covered += here;

@@ -17,10 +17,10 @@ use serde_json::{Value, json};
 use crate::loaded;
 
 const TURNS: usize = 18;
-const START: i64 = 1_760_000_000;
+pub(crate) const START: i64 = 1_760_000_000;
 
 /// SplitMix64: small, seedable, the same everywhere.
-struct Dice(u64);
+pub(crate) struct Dice(pub u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -31,15 +31,15 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.next() % count.max(1) as u64).unwrap_or(0)
     }
 
-    fn one_in(&mut self, count: usize) -> bool {
+    pub(crate) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
-    fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len())]
     }
 }
@@ -119,7 +119,7 @@ fn reading(intent: IntentId, facts: &[(&str, Value)], engine: &Engine) -> Unders
 }
 
 /// One random client message, as understood.
-fn event(dice: &mut Dice, state: &DialogueState, flow: &Flow, engine: &Engine) -> Understanding {
+pub(crate) fn event(dice: &mut Dice, state: &DialogueState, flow: &Flow, engine: &Engine) -> Understanding {
     let intents = &engine.catalog.intents;
     let intent = if dice.one_in(2) {
         intents.id(dice.pick(&COMMON)).expect("a common intent")
@@ -192,7 +192,7 @@ fn event(dice: &mut Dice, state: &DialogueState, flow: &Flow, engine: &Engine) -
     read
 }
 
-fn fresh(flow: &Flow) -> DialogueState {
+pub(crate) fn fresh(flow: &Flow) -> DialogueState {
     DialogueState { flow: flow.name.clone(), seed: 7, ..DialogueState::default() }
 }
 
@@ -382,10 +382,16 @@ fn every_condition_is_true_somewhere_and_false_somewhere() {
                 last = Some(read.intent);
                 if number == 20 {
                     let mail = json!({"phone": null, "email": "a@b.kz", "name": null, "valid": true});
-                    read.slots.push(SlotFill { slot: "contact_info".to_owned(), value: mail, source: String::new() });
+                    read.slots.push(SlotFill {
+                        slot: "contact_info".to_owned(),
+                        value: mail,
+                        source: String::new(),
+                    });
                 }
-                let turn = Turn { message: "сообщение", state: &state, flow, now: START + number * 50 };
-                let holding: BTreeSet<&str> = holding(&turn, &read, &engine.catalog, options).into_iter().collect();
+                let turn =
+                    Turn { message: "сообщение", state: &state, flow, now: START + number * 50 };
+                let holding: BTreeSet<&str> =
+                    holding(&turn, &read, &engine.catalog, options).into_iter().collect();
                 failed.extend(names.difference(&holding).copied());
                 held.extend(holding);
                 let decision = decide(&turn, &read, &engine.catalog, options);
