@@ -2,7 +2,7 @@
 //! Thresholds: `dialogue.guard`, `dialogue.fallback`.
 
 use crate::flow::StateId;
-use crate::policy::{Decision, View};
+use crate::policy::{Decision, MEANINGFUL, View};
 use crate::window::Level;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,13 @@ pub(crate) fn check(view: &View<'_>) -> Option<Tier> {
     } else {
         return None;
     };
-    Some(weigh(view, found))
+    let tier = weigh(view, found);
+    let told = view.understanding.slots.iter().any(|fill| {
+        MEANINGFUL.contains(&fill.slot.as_str()) && view.before.slots.get(&fill.slot) != Some(&fill.value)
+    });
+    // Who has just told something new is not led away from what he speaks of.
+    let keeps = view.options.rules.guard_keeps_informed_phase && told && matches!(tier, Tier::Skip(_));
+    (!keeps).then_some(tier)
 }
 
 /// Where this tier has failed before, the next one is due.
@@ -83,8 +89,6 @@ fn weigh(view: &View<'_>, tier: Tier) -> Tier {
                 Tier::Options
             })
         }
-        // Who has just told something is not led away from what he speaks of.
-        Tier::Skip(_) if view.options.rules.guard_keeps_informed_phase && has_content => Tier::Options,
         other => other,
     }
 }

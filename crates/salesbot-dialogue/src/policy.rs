@@ -240,6 +240,8 @@ fn observe(
             || offered && intents.is(understanding.intent, "agreement");
     memory.said.contact_refused =
         memory.said.contact_refused && !wanted || understanding.slot("_refuses_contact").is_some();
+    memory.said.demo_refused = memory.said.demo_refused && !intents.is(understanding.intent, "demo_request")
+        || understanding.slot("_refuses_demo").is_some();
     if intents.is(understanding.intent, "objection_competitor") {
         memory.slots.insert("competitor_mentioned".to_owned(), true.into());
     }
@@ -344,8 +346,17 @@ impl<'a> View<'a> {
     pub fn speaks_for_itself(&self) -> bool {
         let own = |id: IntentId| {
             let category = self.intents.get(id).category.as_str();
-            ["question", "objection", "exit", "escalation", "sensitive", "technical_problem", "frustration"]
-                .contains(&category)
+            [
+                "question",
+                "purchase_stage",
+                "objection",
+                "exit",
+                "escalation",
+                "sensitive",
+                "technical_problem",
+                "frustration",
+            ]
+            .contains(&category)
                 || self.catalog.in_group(id, "go_back")
                 || self.catalog.in_group(id, "handover")
                 || self.intents.is(id, "contact_provided")

@@ -155,6 +155,9 @@ pub struct Said {
     pub ctas_refused: Vec<String>,
     /// The client does not want to be asked for a contact again.
     pub contact_refused: bool,
+    /// … or to be shown the program.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub demo_refused: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

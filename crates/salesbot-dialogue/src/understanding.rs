@@ -26,6 +26,8 @@ pub struct Understanding {
     pub asks: bool,
     /// The message opens with a hello, whatever else it holds.
     pub greets: bool,
+    /// "2" and the like: the words it stands for, the label of the choice or the message it was unclear about.
+    pub picked: Option<String>,
     /// The same question as in one of the last turns.
     pub repeated: bool,
     /// What a language model suggests in an autonomous flow; `None` without a model.

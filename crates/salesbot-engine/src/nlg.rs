@@ -38,8 +38,6 @@ pub struct WriterOptions {
     /// Wordings vary within a talk; off: always the first that fits.
     pub vary: bool,
     pub apologise: bool,
-    /// Nothing leaves that the plan does not cover; off, the text is sent as composed.
-    pub verify: bool,
     /// Known facts are never asked for.
     pub deduplicate_questions: bool,
     /// Kinds of calls to action the company has.
@@ -89,12 +87,7 @@ impl Writer {
         client.extend(
             decision.memory.slots.values().filter_map(serde_json::Value::as_i64).map(|n| n.to_string()),
         );
-        let composed = sentences(&plan);
-        let (mut sentences, events) = if options.verify {
-            verify::verify(composed, &retriever.knowledge, &client)
-        } else {
-            (composed, Vec::new())
-        };
+        let (mut sentences, events) = verify::verify(sentences(&plan), &retriever.knowledge, &client);
         if sentences.is_empty() {
             let line = planner.message(LAST_RESORT);
             sentences.extend(line.map(|line| ReplySentence {

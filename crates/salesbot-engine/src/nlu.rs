@@ -225,18 +225,15 @@ impl Nlu {
             confidence: top.1,
             method: candidates.first().map_or(Method::Fallback, |best| best.method),
             because: Vec::new(),
+            picked: None,
         };
         let noise = text.language == Language::Russian
             && reading.method == Method::Linear
             && text.word_count() <= 2
             && !self.lexicon.knows_any(&text.flat);
         if top.1 < UNCLEAR_BELOW || text.flat.is_empty() || noise {
-            reading = Reading {
-                intent: catalog.unclear(),
-                confidence: top.1,
-                method: Method::Fallback,
-                because: Vec::new(),
-            };
+            reading =
+                Reading { intent: catalog.unclear(), confidence: top.1, method: Method::Fallback, ..reading };
         }
         if !text.asks
             && catalog.is_question(reading.intent)
@@ -282,7 +279,17 @@ impl Nlu {
         } else {
             Vec::new()
         };
-        let (secondary, questions) = self.questions(&text, &reading, secondary, catalog);
+        if let Some(words) = &reading.picked {
+            text.asks = Text::read(words, &self.lexicon).asks;
+        }
+        let (secondary, questions) = match &reading.picked {
+            // A pick names one thing, and nothing beside it.
+            Some(words) if catalog.is_question(reading.intent) => {
+                (Vec::new(), vec![Question { intent: reading.intent, text: words.clone() }])
+            }
+            Some(_) => Default::default(),
+            None => self.questions(&text, &reading, secondary, catalog),
+        };
         let repeated = catalog.is_question(reading.intent)
             && state.turns.iter().rev().take(4).any(|past| past.intent == catalog.name(reading.intent));
         let tone = if options.tone {
@@ -310,6 +317,7 @@ impl Nlu {
             repeated,
             suggestion: None,
             repairs: text.repairs,
+            picked: reading.picked,
             because: reading.because,
         }
     }

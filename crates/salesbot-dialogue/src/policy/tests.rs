@@ -135,6 +135,7 @@ fn said(catalog: &Catalog, intent: &str, facts: &[(&str, serde_json::Value)]) ->
         repeated: false,
         suggestion: None,
         repairs: Vec::new(),
+        picked: None,
         because: Vec::new(),
     }
 }

@@ -221,6 +221,10 @@ impl<'a> Planner<'a> {
             plan.ack = self.pick_ack("contact_refused");
             return;
         }
+        if self.understanding.slot("_refuses_demo").is_some() && plan.answers.is_empty() {
+            plan.ack = self.pick_ack("demo_refused");
+            return;
+        }
         let tone = &self.understanding.tone;
         let leaves = recipe.family == "exit";
         if self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true) {
@@ -329,16 +333,19 @@ impl<'a> Planner<'a> {
             MessagePart::Own if recipe.family == "goback" && plan.ack.is_some() => {}
             MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {
             }
-            // Back at a place with nothing left to ask: the client says what for.
-            MessagePart::Own if action == "acknowledge_go_back" && self.question(recipe, plan).is_none() => {
-                self.take(self.pick_message("go_back_open"), plan);
-            }
             MessagePart::Own => {
                 let entered_phase_answer = recipe.answer == AnswerPart::AskedIfSure
                     && !plan.answers.is_empty()
                     && recipe.family == "meta";
                 if !entered_phase_answer {
-                    self.take(self.pick_message(action), plan);
+                    // Words that lead into a question have a second bank for when none follows.
+                    let open = match self.question(recipe, plan) {
+                        None => self.pick_message(&format!("{action}_open")),
+                        Some(_) => None,
+                    };
+                    if open.is_none() || plan.answers.is_empty() {
+                        self.take(open.or_else(|| self.pick_message(action)), plan);
+                    }
                 }
             }
             MessagePart::WhenNothingLearned => {

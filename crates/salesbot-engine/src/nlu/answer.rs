@@ -33,6 +33,8 @@ pub(super) struct Reading {
     pub confidence: f32,
     pub method: Method,
     pub because: Vec<String>,
+    /// The words a pick from a list stands for.
+    pub picked: Option<String>,
 }
 
 impl Reading {
@@ -71,6 +73,10 @@ impl Nlu {
                 });
                 reading.set(catalog, "info_provided", 0.8, "picked from the offered choices");
             }
+            // What the bot had to ask about was said a turn ago.
+            let unclear =
+                state.turns.last().filter(|past| past.intent == salesbot_dialogue::policy::clarify::INTENT);
+            reading.picked = Some(unclear.map_or(&choice.label, |past| &past.user).clone());
             return;
         }
         let fact = |fill: &&SlotFill| salesbot_dialogue::policy::MEANINGFUL.contains(&fill.slot.as_str());

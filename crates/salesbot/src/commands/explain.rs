@@ -94,6 +94,7 @@ pub(super) fn explain(
         repeated: false,
         suggestion: None,
         repairs: Vec::new(),
+        picked: None,
         because: Vec::new(),
     };
     let turn = Turn { message: intents.get(id).label.as_str(), state: &before, flow, now: 0 };

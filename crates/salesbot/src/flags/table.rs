@@ -60,7 +60,7 @@ pub const FLAGS: [Flag; 65] = [
     flag("confidence_calibration", true, Waits("language model"), &["refinement_pipeline"], "corrects the model's own confidence"),
     flag("response_diversity", true, Waits("model writer"), &[], "replaces worn-out openings of the model"),
     flag("response_diversity_logging", true, Waits("model writer"), &["response_diversity"], "counts those replacements"),
-    flag("response_boundary_validator", true, Wired, &[], "checks the finished text for amounts, promises and artefacts"),
+    flag("response_boundary_validator", true, Waits("model writer"), &[], "checks a model's text for amounts, promises and artefacts; texts of the knowledge always are"),
     flag("response_boundary_retry", true, Waits("language model"), &["response_boundary_validator"], "has the model mend a text once"),
     flag("response_boundary_fallback", true, Waits("model writer"), &["response_boundary_validator"], "sends a safe text when a fault remains"),
     flag("question_deduplication", true, Wired, &[], "never asks what is already known"),

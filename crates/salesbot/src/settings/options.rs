@@ -34,7 +34,6 @@ impl Settings {
                 company: self.text("company.name").to_owned(),
                 vary: on("response_variations"),
                 apologise: on("apology_system"),
-                verify: on("response_boundary_validator"),
                 deduplicate_questions: on("question_deduplication"),
                 cta: CtaOptions {
                     offered_kinds: list(self.text("dialogue.cta.offered_kinds")).map(str::to_owned).collect(),

@@ -1,6 +1,6 @@
 //! The command line as scripts use it.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -87,4 +87,27 @@ fn exit_codes_tell_usage_from_bad_content() {
         .expect("runs");
     assert_eq!(unset.status.code(), Some(3));
     assert!(text(&unset.stderr).contains("did you mean `server.listen`?"), "{}", text(&unset.stderr));
+}
+
+#[test]
+fn logs_are_json_unless_the_flag_is_off() {
+    let first_line = |flag: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_salesbot"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("FF_STRUCTURED_LOGGING", flag)
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().expect("a pipe")).read_line(&mut line).expect("a log line");
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        line
+    };
+    let json: Value = serde_json::from_str(&first_line("on")).expect("a line of JSON");
+    assert_eq!(json["level"], "INFO");
+    let plain = first_line("off");
+    assert!(plain.contains("INFO") && serde_json::from_str::<Value>(&plain).is_err(), "{plain}");
 }

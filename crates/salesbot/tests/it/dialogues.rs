@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 
 use crate::{data, loaded, turn, updating};
 
-struct Talk {
+pub(crate) struct Talk {
     about: String,
-    seed: u64,
-    flow: String,
-    turns: Vec<Expected>,
+    pub seed: u64,
+    pub flow: String,
+    pub turns: Vec<Expected>,
 }
 
-struct Expected {
-    client: String,
-    after_seconds: i64,
+pub(crate) struct Expected {
+    pub client: String,
+    pub after_seconds: i64,
     bot: String,
     intent: String,
     action: String,
@@ -40,7 +40,7 @@ fn files() -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> Talk {
+pub(crate) fn read(path: &Path) -> Talk {
     let text = std::fs::read_to_string(path).expect("a dialogue file");
     let file = SourceFile::new(path.display().to_string(), text);
     let mut diagnostics = Diagnostics::default();

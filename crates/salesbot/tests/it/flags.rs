@@ -1,53 +1,136 @@
 //! A flag that acts makes a difference; the others say what they wait for.
 
+use std::collections::BTreeSet;
+
 use salesbot::flags::{FLAGS, Part};
 use serde_json::{Value, json};
 
-use crate::{load_with, turn_of};
+use crate::walks::START;
+use crate::{data, dialogues, load_with, set, turn_with};
 
-/// The last response of a talk with one flag set.
-fn talk(flag: &str, on: bool, messages: &[&str]) -> Value {
-    let name = format!("FF_{flag}");
-    let loaded = load_with(&[(name.as_str(), if on { "true" } else { "false" })]);
-    let mut response = json!({"snapshot": null});
-    for message in messages {
-        let body = json!({"message": message, "snapshot": response["snapshot"], "options": {"seed": 2, "now": 1_760_000_000}});
-        response = turn_of(&loaded, &body).expect("a reply");
+/// What the client says: messages of a flow, or a dialogue of `tests/dialogues/` up to a turn.
+enum Said {
+    Typed(&'static str, &'static [&'static str]),
+    Dialogue(&'static str, usize),
+}
+
+use Said::{Dialogue, Typed};
+
+/// Messages with the seconds before each, the flow and the seed.
+fn said(said: &Said) -> (Vec<(String, i64)>, String, u64) {
+    match said {
+        Typed(flow, messages) => {
+            (messages.iter().map(|text| ((*text).to_owned(), 60)).collect(), (*flow).to_owned(), 2)
+        }
+        Dialogue(path, last) => {
+            let talk = dialogues::read(&data("dialogues").join(path));
+            let turns = talk.turns.into_iter().take(last + 1);
+            (turns.map(|turn| (turn.client, turn.after_seconds)).collect(), talk.flow, talk.seed)
+        }
+    }
+}
+
+/// The last response of a talk with one flag set; null where a request is refused.
+fn talk(row: &Row, on: bool) -> Value {
+    let name = format!("FF_{}", row.flag);
+    let mut environment = vec![(name.as_str(), if on { "true" } else { "false" })];
+    environment.extend(row.beside);
+    // Which flows there are is settled on loading.
+    let (engine, settings) = if row.flag == "autonomous_flow" {
+        let loaded = load_with(&environment);
+        (loaded.engine, loaded.settings)
+    } else {
+        set(&environment).expect("valid flags")
+    };
+    let (messages, flow, seed) = said(&row.said);
+    let (mut response, mut now) = (json!({"snapshot": null}), START);
+    for (message, after) in messages {
+        now += after;
+        let body = json!({
+            "message": message, "snapshot": response["snapshot"],
+            "flow_name": Some(&flow).filter(|flow| !flow.is_empty()),
+            "options": {"seed": seed, "now": now},
+        });
+        let Ok(next) = turn_with(&engine, &settings, &body) else { return Value::Null };
+        response = next;
     }
     response
 }
 
-/// Flag, a talk, and the field of its last response in which on and off differ.
-const TALKS: [(&str, &[&str], &str); 11] = [
-    ("tone_analysis", &["вы издеваетесь!!! сколько можно"], "tone"),
-    ("lead_scoring", &["здравствуйте"], "lead_score"),
-    ("apology_system", &["цена?", "вы издеваетесь, не то спросил"], "response"),
-    ("secondary_intent_detection", &["Сколько стоит тариф Mini? А доставка в Актобе есть?"], "response"),
-    ("refinement_pipeline", &["здравствуйте, у нас 5 человек", "в экселе", "да"], "intent"),
-    ("objection_handler", &["надо подумать", "надо еще подумать"], "state"),
-    (
-        "circular_flow",
-        &["у нас магазин одежды", "нас 5 человек", "недостача постоянно", "давайте вернемся назад"],
-        "state",
-    ),
-    (
-        "universal_stall_guard",
-        &["магазин одежды", "спасибо", "спасибо вам", "спасибо большое", "благодарю", "спасибо"],
-        "state",
-    ),
-    ("multi_tier_fallback", &["нас 5 человек", "ыъыъ ыы", "ыъыъ ыы"], "action"),
-    ("conversation_guard", &["нас 5 человек", "ыъыъ ыы", "ыъыъ ыы"], "action"),
-    ("price_question_override", &["здравствуйте, а сколько стоит? нас 5 человек"], "reason_codes"),
+struct Row {
+    flag: &'static str,
+    /// Flags that stand on both sides.
+    beside: &'static [(&'static str, &'static str)],
+    said: Said,
+    /// The field of the last response that differs between on and off.
+    key: &'static str,
+}
+
+const fn row(flag: &'static str, said: Said, key: &'static str) -> Row {
+    Row { flag, beside: &[], said, key }
+}
+
+const MASH: &[&str] = &["нас 5 человек", "ыъыъ ыы", "ыъыъ ыы"];
+const AGAIN: &str = "у меня пять сотрудников";
+
+#[rustfmt::skip]
+static ROWS: &[Row] = &[
+    row("apology_system", Typed("", &["цена?", "вы издеваетесь, не то спросил"]), "response"),
+    row("autonomous_flow", Typed("autonomous", &["здравствуйте"]), "response"),
+    row("circular_flow", Typed("", &["у нас магазин одежды", "нас 5 человек", "недостача постоянно", "давайте вернемся назад"]), "state"),
+    row("classification_refinement", Dialogue("bant/objector_car_parts.yaml", 2), "response"),
+    row("composite_refinement", Dialogue("autonomous/tour_5.yaml", 0), "response"),
+    row("context_cta_memory", Typed("demo_first", &["нас трое с продавцами", "ясно", "спасибо", "справляемся сами", "а ревизия есть у вас?", "спасибо"]), "response"),
+    row("context_engagement_v2", Dialogue("aida/kiosk_angry.yaml", 3), "response"),
+    row("context_full_envelope", Dialogue("aida/tour_2.yaml", 3), "response"),
+    row("context_policy_overlays", Dialogue("spin_selling/goback_to_tariffs.yaml", 4), "action"),
+    row("context_response_directives", Dialogue("snap/stationery_hard.yaml", 3), "response"),
+    row("context_shadow_mode", Dialogue("spin_selling/goback_to_tariffs.yaml", 4), "action"),
+    row("conversation_guard", Typed("", MASH), "action"),
+    row("cta_generator", Dialogue("social/hard_vegetable_stall.yaml", 2), "cta_added"),
+    row("data_aware_refinement", Dialogue("spin_selling/happy_path_market_stall.yaml", 0), "response"),
+    row("dynamic_cta_fallback", Typed("", &["здравствуйте", "магазин одежды, нас 5 человек, учет в тетради", "недостачи", "теряем 50 тысяч в месяц", "хочу видеть остатки", "пыщ пыщ", "пыщ пыщ"]), "options"),
+    row("greeting_state_safety", Dialogue("social/tour_5.yaml", 1), "response"),
+    Row { flag: "guard_informative_intent_check", beside: &[("FF_DATA_AWARE_REFINEMENT", "off")], said: Typed("bant", &["здравствуйте", AGAIN, "ыъыъ ыы", "вы издеваетесь, сколько можно", "бесите", "ну это самое в экселе"]), key: "action" },
+    row("guard_skip_resets_fallback", Typed("bant", &["здравствуйте", AGAIN, AGAIN, AGAIN, AGAIN]), "action"),
+    row("intent_pattern_guard", Typed("bant", &["у меня магазин одежды", "чем вы лучше умага", "чем вы лучше 1с", "чем вы лучше poster", "чем вы лучше мойсклад", "чем вы лучше prosklad", "чем вы лучше iiko"]), "action"),
+    row("lead_scoring", Typed("", &["здравствуйте"]), "lead_score"),
+    row("multi_tier_fallback", Typed("", MASH), "action"),
+    row("objection_handler", Typed("", &["надо подумать", "надо еще подумать"]), "state"),
+    row("option_selection_refinement", Typed("", &["нас 5 человек", "ыъыъ ыы", "ыъыъ ыы", "2"]), "intent"),
+    row("phase_completion_gating", Dialogue("consultative/questioner_toys.yaml", 4), "state"),
+    row("phase_exhausted_source", Dialogue("spin_selling/email_instead_of_phone.yaml", 3), "action"),
+    row("price_question_override", Typed("", &["здравствуйте, а сколько стоит? нас 5 человек"]), "reason_codes"),
+    row("question_deduplication", Dialogue("spin_selling/happy_path_pharmacy.yaml", 0), "response"),
+    row("refinement_pipeline", Typed("", &["здравствуйте, у нас 5 человек", "в экселе", "да"]), "intent"),
+    row("response_variations", Dialogue("aida/flowers_doubts.yaml", 0), "response"),
+    row("secondary_intent_detection", Typed("", &["Сколько стоит тариф Mini? А доставка в Актобе есть?"]), "response"),
+    row("stall_guard_dual_proposal", Dialogue("inbound/cosmetics_questions.yaml", 9), "action"),
+    row("structural_frustration_detection", Dialogue("aida/tour_2.yaml", 3), "response"),
+    row("tone_analysis", Typed("", &["вы издеваетесь!!! сколько можно"]), "tone"),
+    row("unified_disambiguation", Typed("", &["здравствуйте", "гарантию доступности 99.9 в договоре пропишете?"]), "action"),
+    row("universal_stall_guard", Typed("", &["магазин одежды", "спасибо", "спасибо вам", "спасибо большое", "благодарю", "спасибо"]), "state"),
 ];
 
 #[test]
 fn the_flags_that_act_change_a_talk() {
-    let same = |(flag, messages, key): &(&str, &[&str], &str)| {
-        let (on, off) = (talk(flag, true, messages), talk(flag, false, messages));
-        (on[*key] == off[*key]).then(|| format!("`{flag}` changes nothing in `{key}`: {}", on[*key]))
+    let same = |row: &Row| {
+        let (on, off) = (talk(row, true), talk(row, false));
+        (on[row.key] == off[row.key])
+            .then(|| format!("`{}` changes nothing in `{}`: {}", row.flag, row.key, on[row.key]))
     };
-    let idle: Vec<String> = TALKS.iter().filter_map(same).collect();
+    let idle: Vec<String> = ROWS.iter().filter_map(same).collect();
     assert!(idle.is_empty(), "{}", idle.join("\n"));
+}
+
+#[test]
+fn every_flag_that_acts_has_its_talk() {
+    let shown: BTreeSet<&str> = ROWS.iter().map(|row| row.flag).collect();
+    assert_eq!(shown.len(), ROWS.len(), "one row a flag");
+    let acting = FLAGS.iter().filter(|flag| flag.part == Part::Wired).map(|flag| flag.name);
+    // The form of the log is seen from outside: `cli::logs_are_json_unless_the_flag_is_off`.
+    let acting: BTreeSet<&str> = acting.filter(|name| *name != "structured_logging").collect();
+    assert_eq!(acting, shown);
 }
 
 #[test]

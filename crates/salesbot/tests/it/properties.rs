@@ -41,6 +41,7 @@ fn understanding(
         repeated: false,
         suggestion: None,
         repairs: Vec::new(),
+        picked: None,
         because: Vec::new(),
     }
 }

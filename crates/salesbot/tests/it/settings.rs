@@ -6,7 +6,7 @@ use salesbot_dialogue::{Flow, Options, SlotFill, Turn, commit, decide};
 use serde_json::json;
 
 use crate::walks::{Dice, START, event, fresh};
-use crate::{load_with, loaded};
+use crate::{loaded, set, turn_with};
 
 type Values = &'static [(&'static str, &'static str)];
 
@@ -53,13 +53,13 @@ const PERSONAS: [&str; 10] = [
 ];
 
 fn with<'v>(changes: impl IntoIterator<Item = (&'v str, &'v str)>) -> Option<Options> {
-    let environment: Vec<(String, String)> = changes
+    let environment: Vec<(String, &str)> = changes
         .into_iter()
-        .map(|(key, value)| (format!("SALESBOT_{}", key.to_uppercase().replace('.', "__")), value.to_owned()))
+        .map(|(key, value)| (format!("SALESBOT_{}", key.to_uppercase().replace('.', "__")), value))
         .collect();
-    let content = salesbot::content::Content::open(None).expect("the embedded content");
-    let settings = salesbot::settings::Settings::resolve(&content.file("settings.yaml"), &environment);
-    settings.ok().map(|settings| settings.engine_options().dialogue)
+    let environment: Vec<(&str, &str)> =
+        environment.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    set(&environment).ok().map(|(engine, _)| engine.options.dialogue)
 }
 
 /// Other values of a key, likely ones first.
@@ -220,16 +220,24 @@ fn every_setting_of_the_dialogue_changes_a_decision() {
 
 #[test]
 fn the_writers_settings_change_a_reply() {
-    let say = |environment: &[(&str, &str)], messages: &[&str]| {
-        let loaded = load_with(environment);
+    let say = |environment: &[(&str, &str)], flow: &str, messages: &[&str]| {
+        let (engine, settings) = set(environment).expect("valid settings");
         let mut response = json!({"snapshot": null});
         for message in messages {
-            let body = json!({"message": message, "snapshot": response["snapshot"], "options": {"seed": 2, "now": START}});
-            response = crate::turn_of(&loaded, &body).expect("a reply");
+            let body = json!({
+                "message": message, "snapshot": response["snapshot"], "flow_name": flow,
+                "options": {"seed": 1, "now": START},
+            });
+            response = turn_with(&engine, &settings, &body).expect("a reply");
         }
         response["response"].as_str().unwrap_or_default().to_owned()
     };
     let hello: &[&str] = &["здравствуйте"];
-    assert!(say(&[], hello).contains("Wipon"));
-    assert!(say(&[("SALESBOT_COMPANY__NAME", "Ромашка")], hello).contains("Ромашка"));
+    assert!(say(&[], "bant", hello).contains("Wipon"));
+    assert!(say(&[("SALESBOT_COMPANY__NAME", "Ромашка")], "bant", hello).contains("Ромашка"));
+    let thanks: &[&str] = &["нас трое с продавцами", "ясно", "спасибо"];
+    let shown = say(&[], "demo_first", thanks);
+    assert!(shown.contains("показ"), "{shown}");
+    let called = say(&[("SALESBOT_DIALOGUE__CTA__OFFERED_KINDS", "contact")], "demo_first", thanks);
+    assert!(called.contains("номер") && !called.contains("показ"), "{called}");
 }

@@ -114,6 +114,7 @@ fn reading(intent: IntentId, facts: &[(&str, Value)], engine: &Engine) -> Unders
         repeated: false,
         suggestion: None,
         repairs: Vec::new(),
+        picked: None,
         because: Vec::new(),
     }
 }

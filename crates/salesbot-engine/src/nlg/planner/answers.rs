@@ -98,7 +98,8 @@ impl Planner<'_> {
                 .find(|other| unasked && intents.is_question(other.intent) && other.score >= TOPIC_SCORE);
             // "вернёмся к цифрам" names a place of the talk, not a topic.
             if topic.is_some() || !self.catalog.in_group(self.understanding.intent, "go_back") {
-                asked.push((self.turn.message.to_owned(), topic.map(|other| other.intent)));
+                let words = self.understanding.picked.as_deref().unwrap_or(self.turn.message);
+                asked.push((words.to_owned(), topic.map(|other| other.intent)));
             }
         }
         for (clause, intent) in asked {

@@ -41,7 +41,12 @@ impl Planner<'_> {
         // A number asked for twice is not asked for a third time by the back door.
         let worn = self.worn("contact_info");
         let open = |kind: &str| {
-            !(kind == "contact" && worn)
+            let refused_outright = match kind {
+                "contact" => worn,
+                "demo" => self.memory.said.demo_refused,
+                _ => false,
+            };
+            !refused_outright
                 && options.offered_kinds.iter().any(|offered| offered == kind)
                 && !(options.memory && refused.iter().any(|known| known == kind))
         };
@@ -138,7 +143,7 @@ impl Planner<'_> {
         if just_asked && !news && !again {
             return None;
         }
-        let picked = self.pick(&id, &bank.texts)?;
+        let picked = self.pick(&id, &bank.texts).filter(|picked| !self.shows_in_vain(&picked.line.text))?;
         Some(PlannedQuestion {
             slot: None,
             kind: bank.kind.clone(),

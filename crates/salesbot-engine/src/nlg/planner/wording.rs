@@ -50,6 +50,9 @@ impl Planner<'_> {
         if fitting.iter().any(|(_, _, phrase)| phrase.tone.is_some()) {
             fitting.retain(|(_, _, phrase)| phrase.tone.is_some());
         }
+        if fitting.iter().any(|(_, text, _)| !self.shows_in_vain(text)) {
+            fitting.retain(|(_, text, _)| !self.shows_in_vain(text));
+        }
         let used = |at: usize| self.memory.said.texts.iter().rposition(|id| *id == format!("{bank}#{at}"));
         let fresh: Vec<_> =
             fitting.iter().filter(|(at, ..)| !self.options.vary || used(*at).is_none()).collect();
@@ -63,6 +66,12 @@ impl Planner<'_> {
             line: Line { id: format!("{bank}#{at}"), text: text.clone() },
             asks: phrase.asks.clone(),
         })
+    }
+
+    /// Offers a look at the program to who has turned it down.
+    pub(super) fn shows_in_vain(&self, text: &str) -> bool {
+        self.memory.said.demo_refused
+            && self.writer.banks.ctas.shows_it.iter().any(|word| text.to_lowercase().contains(word.as_str()))
     }
 
     /// A number below `count`, the same for the same talk, turn and bank.
