@@ -221,12 +221,15 @@ impl<'a> Planner<'a> {
             plan.ack = self.pick_ack("contact_refused");
             return;
         }
-        if self.understanding.slot("_refuses_demo").is_some() && plan.answers.is_empty() {
+        let leaves = recipe.family == "exit";
+        if self.understanding.slot("_refuses_demo").is_some()
+            && self.understanding.questions.is_empty()
+            && !leaves
+        {
             plan.ack = self.pick_ack("demo_refused");
             return;
         }
         let tone = &self.understanding.tone;
-        let leaves = recipe.family == "exit";
         if self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true) {
             let phone = self.memory.contact().phone.is_some();
             plan.ack = self.pick_ack(if phone { "confirm_phone" } else { "confirm_email" });
@@ -269,6 +272,10 @@ impl<'a> Planner<'a> {
             && self.question(recipe, plan).is_some()
         {
             plan.ack = self.pick_ack("simpler");
+            return;
+        }
+        // What was answered after all was not misunderstood.
+        if recipe.ack.as_deref() == Some("unclear") && !plan.answers.is_empty() {
             return;
         }
         if let Some(bank) = &recipe.ack {
@@ -325,6 +332,14 @@ impl<'a> Planner<'a> {
             plan.lead = self.summary();
         }
         let action = &self.decision.action;
+        // An angry client who cannot be made out is not questioned.
+        if self.is_annoyed(plan)
+            && self.catalog.intents.is(self.understanding.intent, "unclear")
+            && plan.answers.is_empty()
+            && recipe.family == "ask"
+        {
+            return self.take(self.pick_message("nudge_progress_open"), plan);
+        }
         if recipe.lead && plan.lead.is_none() {
             plan.lead = self.pick_message(action).filter(|own| own.asks.is_none()).map(|picked| picked.line);
         }

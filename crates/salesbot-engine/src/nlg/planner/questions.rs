@@ -63,6 +63,11 @@ impl Planner<'_> {
         Ok(CallToAction { line: picked.line, kind: bank.kind.clone() })
     }
 
+    /// Too annoyed for questions of ours.
+    pub(super) fn is_annoyed(&self, plan: &ReplyPlan) -> bool {
+        plan.apologises || self.understanding.tone.frustration >= 4
+    }
+
     pub(super) fn question(&self, recipe: &Recipe, plan: &ReplyPlan) -> Option<PlannedQuestion> {
         if recipe.answer == AnswerPart::AskedIfSure && recipe.family == "goback" && !plan.answers.is_empty() {
             return None;
@@ -71,13 +76,12 @@ impl Planner<'_> {
             || self.next.is_final
             || self.next.name == "soft_close"
             || self.next.name == "escalated";
-        let annoyed = plan.apologises || self.understanding.tone.frustration >= 4;
         // Thanks are no answer to a question, and no occasion for the next one.
         let manners =
             self.catalog.intents.is(self.understanding.intent, "gratitude") && self.memory.said.greeted;
         let asks_contact = recipe.question == QuestionPart::Contact;
         let wants_number = self.understanding.slot("_short_phone").is_some();
-        if wants_number || !asks_contact && (over || annoyed || manners) {
+        if wants_number || !asks_contact && (over || self.is_annoyed(plan) || manners) {
             return None;
         }
         match recipe.question {
