@@ -20,14 +20,16 @@ use super::{Writer, WriterOptions};
 use crate::nlu::contact::mask_phone;
 
 /// Facts whose arrival is acknowledged, in this order; one a turn.
-const LEARNED: [&str; 7] = [
+const LEARNED: [&str; 9] = [
     "pain_point",
     "pain_impact",
     "desired_outcome",
+    "decision_maker",
     "locations_count",
     "company_size",
     "current_tools",
     "business_type",
+    "decision_timeline",
 ];
 /// Coverage from which a message that asks nothing is still taken to name a topic.
 const TOPIC_COVERAGE: f32 = 0.6;
