@@ -174,18 +174,18 @@ mod tests {
         let found = check("trns: 5\nturns: много\n");
         assert_eq!(
             found,
-            "error[E17]: key `name` is missing
- --> flows/shop.yaml:1:1
-  |
-1 | trns: 5
-  | ^
-
-error[E02]: unknown key `trns`
+            "error[E02]: unknown key `trns`
  --> flows/shop.yaml:1:1
   |
 1 | trns: 5
   | ^^^^ known here: name, turns, goals
 hint: did you mean `turns`?
+
+error[E17]: key `name` is missing
+ --> flows/shop.yaml:1:1
+  |
+1 | trns: 5
+  | ^
 
 error[E18]: expected a number from 0 to 255, found a single value
  --> flows/shop.yaml:2:8
