@@ -358,7 +358,9 @@ impl<'a> View<'a> {
             ]
             .contains(&category)
                 || self.catalog.in_group(id, "go_back")
-                || self.catalog.in_group(id, "handover")
+                || ["handover", "fast_to_close", "gated_close"]
+                    .iter()
+                    .any(|group| self.catalog.in_group(id, group))
                 || self.intents.is(id, "contact_provided")
         };
         self.understanding.intents().any(own) || self.brings_contact() || self.understanding.asks

@@ -99,11 +99,12 @@ impl Writer {
         }
         let cta = planner.cta(&plan, &sentences);
         if let Ok(cta) = &cta {
+            let after_list = sentences.last().is_some_and(|last| last.text.starts_with('•'));
             sentences.push(ReplySentence {
                 text: cta.line.text.clone(),
                 section: None,
                 free: true,
-                line: false,
+                line: after_list,
             });
         }
         let text = join(&sentences);

@@ -137,7 +137,7 @@ impl Nlu {
         let mut candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
         if let Some(best) = candidates.first().filter(|best| best.method == Method::Rule)
             && catalog.in_category(best.intent, "frustration")
-            && self.classifier.takes_all(best.intent, &text.flat)
+            && self.classifier.takes_all(best.intent, &text.flat, &self.context.fillers)
         {
             // "вы издеваетесь, сколько можно" asks nothing but to stop.
             text.asks = false;

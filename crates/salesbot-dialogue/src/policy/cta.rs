@@ -95,6 +95,19 @@ pub(super) fn gate(view: &View<'_>, decision: &Decision) -> Result<Wish, &'stati
     if view.memory.said.contact_refused {
         return Err("contact_refused");
     }
+    let intent = view.understanding.intent;
+    if ["rejection", "no_need", "no_problem"].contains(&view.intents.name(intent)) {
+        return Err("client_declined");
+    }
+    if view.is_objection() {
+        return Err("client_objects");
+    }
+    if view.brings_contact() {
+        return Err("contact_just_given");
+    }
+    if intent == view.intents.unclear() {
+        return Err("not_understood");
+    }
     if view.turn_number() < options.min_turn {
         return Err("too_early");
     }

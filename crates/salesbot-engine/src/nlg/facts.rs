@@ -158,13 +158,7 @@ fn choose(retriever: &Retriever, section: &Section, clause: &str, room: Room) ->
     let plain: Vec<&(f32, &Sentence)> =
         scored.iter().filter(|(_, sentence)| sentence.items.is_empty()).collect();
     let Some(top) = plain.iter().map(|(score, _)| *score).max_by(f32::total_cmp) else {
-        return first
-            .1
-            .items
-            .first()
-            .map(|item| Sentence { text: item.clone(), items: Vec::new() })
-            .into_iter()
-            .collect();
+        return vec![in_line(first.1)];
     };
     // The first sentence answers its topic's main question: it stands unless another fits far better.
     let lead = plain.iter().position(|(score, _)| *score >= 0.75 * top || top == 0.0).unwrap_or(0);
@@ -177,6 +171,11 @@ fn choose(retriever: &Retriever, section: &Section, clause: &str, room: Room) ->
         }
     }
     chosen
+}
+
+/// A list said in one breath.
+fn in_line(list: &Sentence) -> Sentence {
+    Sentence { text: format!("{} {}.", list.text, list.items.join("; ")), items: Vec::new() }
 }
 
 fn words(sentence: &Sentence) -> usize {

@@ -106,8 +106,10 @@ impl<'a> Planner<'a> {
                 let farewell = self.catalog.intents.is(self.understanding.intent, "farewell")
                     || self.catalog.intents.is(self.understanding.intent, "gratitude");
                 let refuses = self.catalog.intents.is(self.understanding.intent, "rejection");
+                let sensitive = self.catalog.intents.in_category(self.understanding.intent, "sensitive");
                 let bank = match (farewell, refuses) {
                     (true, _) => "acknowledge_farewell",
+                    _ if sensitive => "escalate_sensitive_again",
                     (_, true) => "acknowledge_rejection",
                     _ => "escalate_repeated",
                 };
@@ -238,6 +240,17 @@ impl<'a> Planner<'a> {
             if plan.message.is_none() && recipe.message == MessagePart::None {
                 plan.message = self.pick_ack("contact_next");
             }
+            return;
+        }
+        let offered = self
+            .turn
+            .state
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.kind == "yes_no" && asked.slot.is_none());
+        if offered && self.catalog.intents.is(self.understanding.intent, "no_need") && plan.answers.is_empty()
+        {
+            plan.ack = self.pick_ack("declined");
             return;
         }
         let recently = self.memory.said.apologised > 0
@@ -386,7 +399,9 @@ impl<'a> Planner<'a> {
                 let known = self.memory.contact().valid || self.memory.said.contact_refused;
                 // Who wants to be forgotten or complains is not asked for a phone.
                 let sensitive = self.catalog.intents.in_category(self.understanding.intent, "sensitive");
-                let bank = if again {
+                let bank = if again && sensitive {
+                    "escalate_sensitive_again"
+                } else if again {
                     "escalate_repeated"
                 } else if known || sensitive {
                     "escalate_to_human"

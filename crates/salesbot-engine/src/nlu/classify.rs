@@ -168,8 +168,8 @@ impl Classifier {
         &self.model
     }
 
-    /// Whether the rules of this intent take every word of the message.
-    pub fn takes_all(&self, intent: IntentId, flat: &str) -> bool {
+    /// Whether the rules of this intent take every word of the message, `fillers` aside.
+    pub fn takes_all(&self, intent: IntentId, flat: &str, fillers: &[String]) -> bool {
         let mut left = flat.to_owned();
         for rule in self.rules.iter().filter(|rule| rule.intent == intent) {
             while let Some((taken, _)) = rule.any.find(&left, "").filter(|(taken, _)| !taken.is_empty()) {
@@ -177,7 +177,7 @@ impl Classifier {
                 left = words.split_whitespace().collect::<Vec<_>>().join(" ");
             }
         }
-        left.is_empty()
+        left.split_whitespace().all(|word| fillers.iter().any(|filler| filler == word))
     }
 
     /// Candidates, best first. The probabilities of all intents sum to 1.

@@ -22,6 +22,8 @@ pub struct Slots {
     names: NamePhrases,
     /// Words by which the client speaks of himself.
     of_self: Vec<String>,
+    /// Words after which the client says it anew.
+    corrects: Vec<String>,
     /// "и я" at the end, "я и" anywhere: the writer is one more.
     and_me: (Vec<String>, Vec<String>),
 }
@@ -94,6 +96,7 @@ impl Slots {
         };
         slots.not_names = list("not_names");
         slots.of_self = list("of_self");
+        slots.corrects = list("corrects");
         slots.names = NamePhrases {
             after: list("name_after")
                 .iter()
@@ -169,9 +172,15 @@ impl Slots {
             Kind::Number { read, asked: bare, words, not_before, min, max } => {
                 let fits =
                     |number: f64| number.fract() == 0.0 && number >= *min as f64 && number <= *max as f64;
-                for clause in clauses {
+                // "сотрудников 25, точек две": a number belongs to the words of its part.
+                let flats: Vec<&String> = clauses
+                    .flat_map(|clause| {
+                        clause.parts.iter().chain((clause.parts.len() > 1).then_some(&clause.flat))
+                    })
+                    .collect();
+                for flat in flats {
                     // Digits of a phone are no head-count.
-                    let flat = without_phones(&clause.flat);
+                    let flat = without_phones(flat);
                     let patterns =
                         read.iter().chain(bare.iter().filter(|_| asked && flat.split(' ').count() <= 4));
                     for pattern in patterns {
@@ -209,11 +218,22 @@ impl Slots {
                 None
             }
             Kind::Choice(choices) => {
+                let choose = |flat: &str, raw: &str| {
+                    let hit = |(value, patterns): &(String, Patterns)| {
+                        patterns.find(flat, raw).map(|(hit, _)| (json!(value), hit.to_owned()))
+                    };
+                    choices.iter().find_map(hit)
+                };
                 for clause in clauses {
-                    for (value, patterns) in choices {
-                        if let Some((hit, _)) = patterns.find(&clause.flat, &clause.raw) {
-                            return Some((json!(value), hit.to_owned()));
-                        }
+                    // "в 1с, вернее в мойсклад": what comes last counts.
+                    let padded = format!(" {} ", clause.flat);
+                    let marks = self.corrects.iter().filter_map(|mark| {
+                        let mark = format!(" {mark} ");
+                        padded.rfind(&mark).map(|at| at + mark.len() - 1)
+                    });
+                    let corrected = marks.max().and_then(|at| choose(padded[at..].trim(), ""));
+                    if let Some(found) = corrected.or_else(|| choose(&clause.flat, &clause.raw)) {
+                        return Some(found);
                     }
                 }
                 None

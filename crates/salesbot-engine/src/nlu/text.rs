@@ -35,6 +35,8 @@ pub struct Clause {
     /// As the client typed it.
     pub raw: String,
     pub flat: String,
+    /// The same by comma; one part where there is none.
+    pub parts: Vec<String>,
     pub asks: bool,
 }
 
@@ -199,7 +201,11 @@ impl Text {
             let flat = flatten(&piece, lexicon, &mut repairs);
             if !flat.is_empty() || piece.contains('?') {
                 let asks = piece.contains('?') || asks(&flat, lexicon);
-                clauses.push(Clause { raw: piece.trim().to_owned(), flat, asks });
+                let parts = match piece.contains(", ") {
+                    true => piece.split(", ").map(|part| flatten(part, lexicon, &mut Vec::new())).collect(),
+                    false => vec![flat.clone()],
+                };
+                clauses.push(Clause { raw: piece.trim().to_owned(), flat, parts, asks });
             }
         }
         let flat = clauses

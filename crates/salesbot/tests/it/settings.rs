@@ -107,7 +107,7 @@ const RARE: [&str; 5] = [
 ];
 
 /// Does a walk go another way with these options?
-fn differs(base: &Options, options: &Options, flow: &Flow, seed: u64) -> bool {
+pub(crate) fn differs(base: &Options, options: &Options, flow: &Flow, seed: u64) -> bool {
     let engine = &loaded().engine;
     let intents = &engine.catalog.intents;
     let manner = [Manner::Any, Manner::Stuck, Manner::Objecting, Manner::Wavering]

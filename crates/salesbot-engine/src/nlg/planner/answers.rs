@@ -64,13 +64,15 @@ impl Planner<'_> {
             && (self.turn.state.state != "presentation" && from_phase || wishes);
         if presents && plan.answers.is_empty() && recipe.answer == AnswerPart::None {
             self.pain(1, plan, looked_up);
-            if plan.answers.is_empty() && from_phase {
+            let fits = !plan.answers.is_empty();
+            if !fits && from_phase {
                 // Nothing is known of the trouble: the trade, or the programme as a whole.
                 let trade = self.memory.text("business_type").unwrap_or_default();
                 self.fact(&format!("что умеет программа учёт касса {trade}"), plan, looked_up);
             }
             if !plan.answers.is_empty() {
-                plan.lead = self.pick_message("presentation_lead").map(|picked| picked.line);
+                let lead = if fits { "presentation_lead" } else { "presentation_lead_open" };
+                plan.lead = self.pick_message(lead).map(|picked| picked.line);
             }
         }
     }

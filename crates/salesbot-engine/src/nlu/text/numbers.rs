@@ -17,6 +17,15 @@ pub(super) fn digits(tokens: &[String], lexicon: &Lexicon) -> Vec<String> {
             at += 1;
             continue;
         }
+        // "тысяч 5": about five thousand.
+        if let Some(scale) = lexicon.scales.get(token)
+            && let Some((value, next)) = compose(tokens, at + 1, lexicon)
+            && value < 1000.0
+        {
+            out.push(show(value * scale));
+            at = next;
+            continue;
+        }
         let Some((mut value, mut next)) = compose(tokens, at, lexicon) else {
             out.push(token.clone());
             at += 1;
