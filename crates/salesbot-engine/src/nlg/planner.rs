@@ -98,6 +98,21 @@ impl<'a> Planner<'a> {
             self.ack(&Recipe::default(), None, &mut plan);
             return (plan, LookedUp::new());
         }
+        let won = ["success", "escalated"].contains(&self.turn.state.state.as_str());
+        if won
+            && self.turn.state.contact().valid
+            && !self.understanding.asks
+            && let Some(wish) = self.contact_wish()
+        {
+            let named = self.understanding.slot("client_name").and_then(|_| self.pick_ack("confirm_name"));
+            let plan = ReplyPlan {
+                ack: named,
+                message: self.pick_ack(wish),
+                limits: self.limits(),
+                ..ReplyPlan::default()
+            };
+            return (plan, LookedUp::new());
+        }
         let (mut plan, looked_up) = self.own_plan();
         if self.turn.state.state == "escalated" && self.next.name == "escalated" && plan.ack.is_none() {
             // The talk is a person's now: only a question we surely can answer is answered still.
@@ -238,8 +253,13 @@ impl<'a> Planner<'a> {
             let phone = self.memory.contact().phone.is_some();
             plan.ack = self.pick_ack(if phone { "confirm_phone" } else { "confirm_email" });
             if plan.message.is_none() && recipe.message == MessagePart::None {
-                plan.message = self.pick_ack("contact_next");
+                plan.message = self.pick_ack(self.contact_wish().unwrap_or("contact_next"));
             }
+            return;
+        }
+        let calls = self.memory.contact().valid || self.decision.action.starts_with("schedule_");
+        if let Some(wish) = self.contact_wish().filter(|_| calls && plan.answers.is_empty()) {
+            plan.ack = self.pick_ack(wish);
             return;
         }
         let offered = self
@@ -318,6 +338,16 @@ impl<'a> Planner<'a> {
         }
         if plan.answers.is_empty() && plan.agree.is_none() && recipe.message != MessagePart::Own {
             plan.ack = learned.cloned();
+        }
+    }
+
+    /// When or where the client wants to be reached, said in this message.
+    fn contact_wish(&self) -> Option<&'static str> {
+        let channel = self.understanding.slot("preferred_channel").and_then(|value| value.as_str());
+        if self.understanding.slot("_call_time").is_some() {
+            Some("contact_next_time")
+        } else {
+            channel.filter(|channel| *channel != "phone").map(|_| "contact_next_channel")
         }
     }
 

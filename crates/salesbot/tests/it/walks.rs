@@ -523,9 +523,9 @@ fn four_messages_get_their_own_answer_in_every_state_of_every_flow() {
                     "{place}: a refusal is final: {}",
                     refusal.reply.text
                 );
-                assert_eq!(
-                    family(engine, &refusal.decision.action),
-                    if state.name == "escalated" { family(engine, &refusal.decision.action) } else { "exit" },
+                // After the hand-over a person decides what follows; the bot only keeps quiet.
+                assert!(
+                    state.name == "escalated" || family(engine, &refusal.decision.action) == "exit",
                     "{place}: {}",
                     refusal.decision.action
                 );

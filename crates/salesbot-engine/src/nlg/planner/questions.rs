@@ -137,7 +137,7 @@ impl Planner<'_> {
         let id = format!("question.{}", self.next.name);
         // An offer once made stands: it is repeated only after something new, and not for ever.
         let just_asked = self.turn.state.asked.as_ref().is_some_and(|asked| asked.text_id.starts_with(&id));
-        let news = !self.understanding.slots.is_empty();
+        let news = self.understanding.slots.iter().any(|fill| !fill.slot.starts_with('_'));
         if self.times_asked(&self.next.name) >= OFFERS {
             let open = !self.memory.contact().valid
                 && !self.memory.said.contact_refused
