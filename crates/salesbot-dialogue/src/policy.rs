@@ -238,6 +238,8 @@ fn observe(
     let wanted =
         ["fast_to_close", "gated_close"].iter().any(|group| catalog.in_group(understanding.intent, group))
             || offered && intents.is(understanding.intent, "agreement");
+    // … but a question about a demo is no wish to be called.
+    let wanted = wanted && !understanding.asks;
     memory.said.contact_refused =
         memory.said.contact_refused && !wanted || understanding.slot("_refuses_contact").is_some();
     memory.said.demo_refused = memory.said.demo_refused && !intents.is(understanding.intent, "demo_request")

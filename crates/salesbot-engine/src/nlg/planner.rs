@@ -390,6 +390,14 @@ impl<'a> Planner<'a> {
         }
         match recipe.message {
             MessagePart::None => {}
+            // No call is promised to who gave no number and will not.
+            MessagePart::Own
+                if action.starts_with("schedule_")
+                    && self.memory.said.contact_refused
+                    && !self.memory.contact().valid =>
+            {
+                plan.message = self.pick_ack("number_opens");
+            }
             MessagePart::Own if recipe.family == "goback" && plan.ack.is_some() => {}
             MessagePart::Own if plan.ack.as_ref().is_some_and(|line| line.id.starts_with("ack.identity")) => {
             }

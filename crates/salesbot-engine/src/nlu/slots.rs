@@ -12,6 +12,24 @@ use super::contact::Contacts;
 use super::pattern::{Pattern, Patterns};
 use super::text::{Clause, Text, plain};
 
+/// "три продавца и я": when the writer counts beside the number.
+#[derive(Clone, Debug, Default)]
+struct AndMe {
+    ends: Vec<String>,
+    holds: Vec<String>,
+    /// Words of a number that holds him already: "нас двое, я и сестра".
+    unless: Vec<String>,
+}
+
+impl AndMe {
+    fn counts(&self, flat: &str, number: &str) -> bool {
+        let holds = |text: &str, words: &String| format!(" {text} ").contains(&format!(" {words} "));
+        !self.unless.iter().any(|word| holds(number, word))
+            && (self.ends.iter().any(|end| flat.ends_with(end.as_str()))
+                || self.holds.iter().any(|words| holds(flat, words)))
+    }
+}
+
 /// All slots a message can fill, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
@@ -25,7 +43,7 @@ pub struct Slots {
     /// Words after which the client says it anew.
     corrects: Vec<String>,
     /// "и я" at the end, "я и" anywhere: the writer is one more.
-    and_me: (Vec<String>, Vec<String>),
+    and_me: AndMe,
 }
 
 /// Where a name stands in a sentence.
@@ -115,7 +133,7 @@ impl Slots {
                 .map(plain)
                 .collect()
         };
-        slots.and_me = (part("ends"), part("holds"));
+        slots.and_me = AndMe { ends: part("ends"), holds: part("holds"), unless: part("unless") };
         fields.finish();
         for (key, node) in all.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
             if let Some((kind, not_questions)) = read_slot(node, file, diagnostics) {
@@ -205,13 +223,7 @@ impl Slots {
                             continue;
                         }
                         // "три продавца и я": the writer counts too.
-                        let and_me = slot.name == "company_size"
-                            && (self.and_me.0.iter().any(|end| flat.ends_with(end.as_str()))
-                                || self
-                                    .and_me
-                                    .1
-                                    .iter()
-                                    .any(|words| format!(" {flat} ").contains(&format!(" {words} "))));
+                        let and_me = slot.name == "company_size" && self.and_me.counts(&flat, hit.text);
                         return Some((json!(number as i64 + i64::from(and_me)), hit.text.to_owned()));
                     }
                 }

@@ -35,6 +35,12 @@ impl Planner<'_> {
                 plan.question = Some(contact_question(&line.id));
             }
         }
+        let complains = self.catalog.intents.in_category(self.understanding.intent, "frustration");
+        let left = !self.understanding.questions.is_empty() && plan.answers.len() == before;
+        if complains && left && recipe.answer == AnswerPart::AskedIfSure {
+            // Asked in anger, and not known: said so, instead of promises.
+            plan.message = self.pick_ack("no_answer");
+        }
         if self.understanding.asks
             && recipe.answer == AnswerPart::None
             && self.catalog.intents.is(self.understanding.intent, "unclear")
