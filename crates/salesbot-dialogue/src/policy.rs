@@ -240,8 +240,10 @@ fn observe(
             || offered && intents.is(understanding.intent, "agreement");
     // … but a question about a demo is no wish to be called.
     let wanted = wanted && !understanding.asks;
+    // "запишите номер, только писать": what is given is given.
+    let brings = understanding.slot("contact_info").is_some_and(|value| value["valid"] == true);
     memory.said.contact_refused =
-        memory.said.contact_refused && !wanted || understanding.slot("_refuses_contact").is_some();
+        memory.said.contact_refused && !wanted || understanding.slot("_refuses_contact").is_some() && !brings;
     memory.said.demo_refused = memory.said.demo_refused && !intents.is(understanding.intent, "demo_request")
         || understanding.slot("_refuses_demo").is_some();
     if intents.is(understanding.intent, "objection_competitor") {

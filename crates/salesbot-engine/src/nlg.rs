@@ -200,6 +200,9 @@ fn sentences(plan: &ReplyPlan) -> Vec<ReplySentence> {
         let line_break = after_list && plan.message.is_none();
         out.push(ReplySentence { text: line.text.clone(), section: None, free: true, line: line_break });
     }
+    // Two banks may hold one sentence: it is said once.
+    let mut said = std::collections::BTreeSet::new();
+    out.retain(|sentence| said.insert(sentence.text.clone()));
     out
 }
 

@@ -98,6 +98,15 @@ impl<'a> Planner<'a> {
             self.ack(&Recipe::default(), None, &mut plan);
             return (plan, LookedUp::new());
         }
+        if self.understanding.slot("_asks_saved").is_some() && self.turn.state.contact().valid {
+            let phone = self.memory.contact().phone.is_some();
+            let plan = ReplyPlan {
+                ack: self.pick_ack(if phone { "confirm_phone" } else { "confirm_email" }),
+                limits: self.limits(),
+                ..ReplyPlan::default()
+            };
+            return (plan, LookedUp::new());
+        }
         let won = ["success", "escalated"].contains(&self.turn.state.state.as_str());
         if won
             && self.turn.state.contact().valid
@@ -236,7 +245,8 @@ impl<'a> Planner<'a> {
             plan.ack = self.pick_ack("short_phone");
             return;
         }
-        if self.understanding.slot("_refuses_contact").is_some() && plan.answers.is_empty() {
+        let given = self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true);
+        if self.understanding.slot("_refuses_contact").is_some() && plan.answers.is_empty() && !given {
             plan.ack = self.pick_ack("contact_refused");
             return;
         }
@@ -249,11 +259,13 @@ impl<'a> Planner<'a> {
             return;
         }
         let tone = &self.understanding.tone;
-        if self.understanding.slot("contact_info").is_some_and(|value| value["valid"] == true) {
+        if given {
             let phone = self.memory.contact().phone.is_some();
             plan.ack = self.pick_ack(if phone { "confirm_phone" } else { "confirm_email" });
-            if plan.message.is_none() && recipe.message == MessagePart::None {
-                plan.message = self.pick_ack(self.contact_wish().unwrap_or("contact_next"));
+            if let Some(wish) = self.contact_wish() {
+                plan.message = self.pick_ack(wish);
+            } else if plan.message.is_none() && recipe.message == MessagePart::None {
+                plan.message = self.pick_ack("contact_next");
             }
             return;
         }
@@ -283,6 +295,8 @@ impl<'a> Planner<'a> {
         let at_fault = self.options.apologise
             && !self.turn.state.turns.is_empty()
             && annoyed
+            && !(self.turn.state.state == "escalated"
+                && self.catalog.intents.is(self.understanding.intent, "impatience_expression"))
             && !leaves
             && recipe.family != "handover";
         if at_fault && !recently {
@@ -347,7 +361,9 @@ impl<'a> Planner<'a> {
         if self.understanding.slot("_call_time").is_some() {
             Some("contact_next_time")
         } else {
-            channel.filter(|channel| *channel != "phone").map(|_| "contact_next_channel")
+            channel
+                .filter(|channel| ["whatsapp", "telegram"].contains(channel))
+                .map(|_| "contact_next_channel")
         }
     }
 

@@ -83,9 +83,10 @@ impl Nlu {
         let filled: Vec<&str> = slots.iter().filter(fact).map(|fill| fill.slot.as_str()).collect();
         // "нет, не надо" to an open question is no answer to it but a refusal.
         let refuses = catalog.is(reading.intent, "rejection")
-            && reading.confidence >= SURE_REFUSAL
+            && (reading.confidence >= SURE_REFUSAL || reading.method == Method::Rule)
             && text.word_count() > 1
-            && state.asked.as_ref().is_some_and(|asked| asked.kind == "open");
+            && (state.state == "handle_objection"
+                || state.asked.as_ref().is_some_and(|asked| asked.kind == "open"));
         if options.short_answers
             && let Some(polarity) = polarity
             && filled.is_empty()

@@ -223,7 +223,9 @@ impl Slots {
                             continue;
                         }
                         // "три продавца и я": the writer counts too.
-                        let and_me = slot.name == "company_size" && self.and_me.counts(&flat, hit.text);
+                        let and_me = slot.name == "company_size"
+                            && hit.number.is_some()
+                            && self.and_me.counts(&flat, hit.text);
                         return Some((json!(number as i64 + i64::from(and_me)), hit.text.to_owned()));
                     }
                 }

@@ -119,8 +119,10 @@ impl Planner<'_> {
                 _ => clause,
             });
             let lead = intent.and_then(|id| self.writer.categories.lead(id, intents)).map(str::to_owned);
-            let wants_price =
-                self.writer.categories.wants_price(&worded) || intent.is_some_and(|id| intents.is_price(id));
+            // "1с стоит, чем вы лучше": what stands there has no price.
+            let compares = intent.is_some_and(|id| intents.is(id, "comparison"));
+            let wants_price = !compares && self.writer.categories.wants_price(&worded)
+                || intent.is_some_and(|id| intents.is_price(id));
             let lists = self.room.lists && plan.answers.is_empty();
             let room = Room {
                 lists,
