@@ -38,6 +38,31 @@ pub struct Understanding {
     pub because: Vec<String>,
 }
 
+impl Understanding {
+    /// A message that says this and nothing else.
+    pub fn of(intent: IntentId) -> Self {
+        Self {
+            intent,
+            confidence: 0.9,
+            method: Method::Rule,
+            original_intent: None,
+            candidates: Vec::new(),
+            secondary: Vec::new(),
+            questions: Vec::new(),
+            slots: Vec::new(),
+            tone: ToneReading::default(),
+            language: Language::Russian,
+            asks: false,
+            greets: false,
+            repeated: false,
+            picked: None,
+            suggestion: None,
+            repairs: Vec::new(),
+            because: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {

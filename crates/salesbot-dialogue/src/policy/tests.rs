@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Decision, ReplyMemory, commit, decide};
 use crate::flow::{FlowSources, Known};
-use crate::understanding::{Language, Method, SlotFill, ToneReading, Understanding};
+use crate::understanding::{SlotFill, Understanding};
 use crate::{Catalog, DialogueState, IntentCatalog, IntentSpec, Options, Turn, snapshot};
 
 const BASE: &str = "
@@ -120,23 +120,8 @@ fn said(catalog: &Catalog, intent: &str, facts: &[(&str, serde_json::Value)]) ->
         source: String::new(),
     });
     Understanding {
-        intent: catalog.intents.id(intent).expect("a known intent"),
-        confidence: 0.9,
-        method: Method::Rule,
-        original_intent: None,
-        candidates: Vec::new(),
-        secondary: Vec::new(),
-        questions: Vec::new(),
         slots: slots.collect(),
-        tone: ToneReading::default(),
-        language: Language::Russian,
-        asks: false,
-        greets: false,
-        repeated: false,
-        suggestion: None,
-        repairs: Vec::new(),
-        picked: None,
-        because: Vec::new(),
+        ..Understanding::of(catalog.intents.id(intent).expect("a known intent"))
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use salesbot_dialogue::flow::Chain;
 use salesbot_dialogue::policy::{Move, holding};
-use salesbot_dialogue::understanding::{Language, Method, Question};
-use salesbot_dialogue::{DialogueState, Flow, SlotFill, ToneReading, Turn, Understanding, decide};
+use salesbot_dialogue::understanding::Question;
+use salesbot_dialogue::{DialogueState, Flow, SlotFill, Turn, Understanding, decide};
 
 use super::say;
 use crate::load::Loaded;
@@ -70,12 +70,6 @@ pub(super) fn explain(
     let asks = intents.is_question(id);
     let contact = intents.is(id, "contact_provided");
     let read = Understanding {
-        intent: id,
-        confidence: 0.9,
-        method: Method::Rule,
-        original_intent: None,
-        candidates: Vec::new(),
-        secondary: Vec::new(),
         questions: if asks {
             vec![Question { intent: id, text: intents.get(id).label.clone() }]
         } else {
@@ -87,15 +81,8 @@ pub(super) fn explain(
         } else {
             Vec::new()
         },
-        tone: ToneReading::default(),
-        language: Language::Russian,
         asks,
-        greets: false,
-        repeated: false,
-        suggestion: None,
-        repairs: Vec::new(),
-        picked: None,
-        because: Vec::new(),
+        ..Understanding::of(id)
     };
     let turn = Turn { message: intents.get(id).label.as_str(), state: &before, flow, now: 0 };
     let decision = decide(&turn, &read, &engine.catalog, &engine.options.dialogue);

@@ -1,7 +1,6 @@
 //! What holds for any sequence of intents, on the shipped flow.
 
 use proptest::prelude::*;
-use salesbot_dialogue::understanding::Language;
 use salesbot_dialogue::{DialogueState, IntentId, Method, Question, SlotFill, Turn, Understanding, snapshot};
 use serde_json::json;
 
@@ -23,26 +22,15 @@ fn understanding(
     let mut tone = salesbot_dialogue::ToneReading { frustration, ..Default::default() };
     tone.frustration_before = frustration;
     Understanding {
-        intent,
-        confidence: 0.9,
         method: Method::Linear,
-        original_intent: None,
-        candidates: Vec::new(),
-        secondary: Vec::new(),
         questions,
         slots: data
             .map(|(slot, value)| SlotFill { slot: slot.to_owned(), value, source: String::new() })
             .into_iter()
             .collect(),
         tone,
-        language: Language::Russian,
         asks,
-        greets: false,
-        repeated: false,
-        suggestion: None,
-        repairs: Vec::new(),
-        picked: None,
-        because: Vec::new(),
+        ..Understanding::of(intent)
     }
 }
 

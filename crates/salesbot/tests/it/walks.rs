@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use salesbot_dialogue::condition::BUILT_IN;
 use salesbot_dialogue::policy::{Move, holding, source_names};
-use salesbot_dialogue::understanding::{Candidate, Language, Method, Question, Suggestion};
+use salesbot_dialogue::understanding::{Candidate, Method, Question, Suggestion};
 use salesbot_dialogue::{
     Decision, DialogueState, Flow, IntentId, Merge, Options, SlotFill, Tone, ToneReading, Turn,
     Understanding, commit, decide, score, snapshot,
@@ -92,12 +92,6 @@ fn reading(intent: IntentId, facts: &[(&str, Value)], engine: &Engine) -> Unders
     let asks = intents.is_question(intent);
     let label = intents.get(intent).label.clone();
     Understanding {
-        intent,
-        confidence: 0.9,
-        method: Method::Rule,
-        original_intent: None,
-        candidates: Vec::new(),
-        secondary: Vec::new(),
         questions: if asks { vec![Question { intent, text: label }] } else { Vec::new() },
         slots: facts
             .iter()
@@ -107,15 +101,8 @@ fn reading(intent: IntentId, facts: &[(&str, Value)], engine: &Engine) -> Unders
                 source: String::new(),
             })
             .collect(),
-        tone: ToneReading::default(),
-        language: Language::Russian,
         asks,
-        greets: false,
-        repeated: false,
-        suggestion: None,
-        repairs: Vec::new(),
-        picked: None,
-        because: Vec::new(),
+        ..Understanding::of(intent)
     }
 }
 
