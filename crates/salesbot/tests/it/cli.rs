@@ -111,3 +111,57 @@ fn logs_are_json_unless_the_flag_is_off() {
     let plain = first_line("off");
     assert!(plain.contains("INFO") && serde_json::from_str::<Value>(&plain).is_err(), "{plain}");
 }
+
+/// Lines of a running service's log, one by one.
+struct Log(std::sync::mpsc::Receiver<String>);
+
+impl Log {
+    fn of(child: &mut std::process::Child) -> Self {
+        let (send, receive) = std::sync::mpsc::channel();
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| send.send(line)));
+        Self(receive)
+    }
+
+    /// The next line with these words; a line that never comes fails the test.
+    fn wait(&self, words: &str) -> String {
+        let patience = std::time::Duration::from_secs(60);
+        loop {
+            let line = self.0.recv_timeout(patience).unwrap_or_else(|_| panic!("no log line with `{words}`"));
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_saved_file_and_a_hang_up_signal_reload_the_running_service() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("watched");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let save = |text: &str| std::fs::write(folder.join("settings.yaml"), text).expect("a file");
+    save("company: {name: Ромашка}\n");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_salesbot"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--content"])
+        .arg(&folder)
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let log = Log::of(&mut child);
+    log.wait("watching the content");
+    save("company: {name: Лютик}\n");
+    assert!(log.wait("content reloaded").contains(r#""why":"file""#));
+    save("company: {nam: Лютик}\n");
+    let refused = log.wait("cannot be used");
+    assert!(refused.contains("did you mean `company.name`"), "{refused}");
+    save("company: {name: Лютик}\n");
+    log.wait("content reloaded");
+    let sent = Command::new("kill").args(["-HUP", &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+    assert!(log.wait(r#""why":"signal""#).contains("content reloaded"));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
