@@ -13,7 +13,7 @@ pub struct Understanding {
     pub method: Method,
     /// The classifier's own reading, if context changed it.
     pub original_intent: Option<IntentId>,
-    /// Best first, at most 8.
+    /// Best first, at most 24; the trace shows 8.
     pub candidates: Vec<Candidate>,
     /// Other intents of the same message, at most 3; nothing the client asks is dropped.
     pub secondary: Vec<IntentId>,
@@ -68,6 +68,7 @@ impl Understanding {
 pub enum Method {
     Rule,
     Linear,
+    Llm,
     Context,
     Fallback,
 }

@@ -9,6 +9,7 @@ pub mod contact;
 pub mod context;
 mod lexicon;
 pub mod pattern;
+pub mod question;
 pub mod slots;
 pub mod text;
 pub mod tone;

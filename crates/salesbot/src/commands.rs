@@ -4,9 +4,10 @@
 mod eval;
 mod explain;
 mod graph;
+mod nlu;
 mod sarif;
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -14,8 +15,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use explain::{Standing, chain_text};
+pub use nlu::{Nlu, nlu};
 use salesbot_dialogue::flow::{Flow, StateId};
-use salesbot_dialogue::{DialogueState, IntentCatalog, Turn, snapshot};
+use salesbot_dialogue::{IntentCatalog, snapshot};
 use salesbot_knowledge::{Knowledge, Query};
 use salesbot_yaml::{Diagnostics, Severity};
 
@@ -62,20 +64,6 @@ pub enum Kb {
     },
     /// Counts and sizes
     Info,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum Nlu {
-    /// Read messages from standard input, one a line, and print what was understood
-    Parse,
-    /// Score the understanding over a file of labelled messages
-    Eval {
-        file: PathBuf,
-        #[arg(long)]
-        json: bool,
-        #[arg(long)]
-        min_top1: Option<f64>,
-    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -249,88 +237,6 @@ fn search(loaded: &Loaded, text: &str, k: usize, as_json: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// `nlu …`
-///
-/// # Errors
-/// If the input cannot be read.
-pub fn nlu(command: &Nlu, overlay: Option<&Path>) -> Result<Found> {
-    let loaded = load::load(overlay)?;
-    match command {
-        Nlu::Parse => {
-            for line in std::io::stdin().lock().lines() {
-                let line = line.context("the input is not UTF-8 text")?;
-                if line.trim().is_empty() {
-                    continue;
-                }
-                let given = serde_json::from_str::<Value>(&line).ok().filter(Value::is_object);
-                let (text, context) = match &given {
-                    Some(value) => {
-                        (value["text"].as_str().unwrap_or_default().to_owned(), value["context"].clone())
-                    }
-                    None => (line, Value::Null),
-                };
-                say(parse(&loaded, &text, &context).to_string())?;
-            }
-            Ok(Found::Nothing)
-        }
-        Nlu::Eval { file, json, min_top1 } => eval::understanding(&loaded, file, *json, *min_top1),
-    }
-}
-
-/// A state as the `context` of an evaluation line describes it: state, asked, last_action, slots.
-pub(crate) fn standing(context: &Value, flow: &Flow) -> DialogueState {
-    let mut state = DialogueState { flow: flow.name.clone(), ..DialogueState::default() };
-    if let Some(name) = context["state"].as_str() {
-        name.clone_into(&mut state.state);
-    }
-    if let Ok(asked) = serde_json::from_value::<salesbot_dialogue::Asked>(context["asked"].clone()) {
-        state.asked = Some(asked);
-    }
-    if !context.is_null() {
-        let action = context["last_action"].as_str().unwrap_or_default().to_owned();
-        state.turns.push(salesbot_dialogue::Exchange {
-            action,
-            asked: state.asked.is_some(),
-            ..Default::default()
-        });
-        state.counters.turn = 1;
-    }
-    if let Some(slots) = context["slots"].as_object() {
-        state.slots.extend(slots.iter().map(|(name, value)| (name.clone(), value.clone())));
-    }
-    state
-}
-
-fn parse(loaded: &Loaded, text: &str, context: &Value) -> Value {
-    let engine = &loaded.engine;
-    let flow = engine
-        .catalog
-        .flow(loaded.settings.text("flow.active"))
-        .expect("checked when the service was loaded");
-    let state = standing(context, flow);
-    let turn = Turn { message: text, state: &state, flow, now: 0 };
-    let intents = &engine.catalog.intents;
-    let read = engine.nlu.understand(&turn, intents, engine.options.nlu);
-    json!({
-        "text": text,
-        "intent": intents.name(read.intent),
-        "confidence": f64::from((read.confidence * 10_000.0).round()) / 10_000.0,
-        "method": read.method,
-        "original_intent": read.original_intent.map(|id| intents.name(id)),
-        "alternatives": read.candidates.iter().take(3).map(|candidate| json!({
-            "intent": intents.name(candidate.intent), "score": f64::from((candidate.score * 10_000.0).round()) / 10_000.0, "evidence": candidate.evidence,
-        })).collect::<Vec<_>>(),
-        "secondary": read.secondary.iter().map(|id| intents.name(*id)).collect::<Vec<_>>(),
-        "questions": read.questions.iter().map(|question| json!({"intent": intents.name(question.intent), "text": question.text})).collect::<Vec<_>>(),
-        "slots": read.slots,
-        "tone": {"tone": read.tone.tone, "frustration": read.tone.frustration, "signals": read.tone.signals},
-        "language": read.language,
-        "asks": read.asks,
-        "repairs": read.repairs,
-        "context_rules": read.because,
-    })
 }
 
 /// `flow …`

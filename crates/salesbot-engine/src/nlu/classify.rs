@@ -13,6 +13,8 @@ use super::text::{Lexicon, Text, stem};
 
 /// Share of the rules in a reading in which one fires.
 const RULE_SHARE: f32 = 0.6;
+/// Candidates kept: the shortlist a language model may be asked about.
+const KEPT: usize = 24;
 /// Below this the message is `unclear`.
 pub const UNCLEAR_BELOW: f32 = 0.15;
 /// Changing the features changes the model; part of its fingerprint.
@@ -216,7 +218,7 @@ impl Classifier {
         order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
         order
             .into_iter()
-            .take(8)
+            .take(KEPT)
             .map(|at| {
                 let intent = IntentId(u16::try_from(at).unwrap_or(u16::MAX));
                 let rule = fired.iter().find(|(rule, _)| rule.intent == intent);

@@ -1,12 +1,20 @@
 //! Facts about the client in a message. Empty is better than wrong: every value comes from a pattern of
 //! `nlu/slots.yaml`, or from a plain answer to the bot's own question.
 
+mod load;
+mod name;
+mod proposed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use salesbot_dialogue::{Asked, SlotFill};
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, items, parse};
+
+pub(super) use load::joined;
+use load::read_slot;
+use name::{NamePhrases, read_name};
 
 use super::contact::Contacts;
 use super::pattern::{Pattern, Patterns};
@@ -44,14 +52,6 @@ pub struct Slots {
     corrects: Vec<String>,
     /// "и я" at the end, "я и" anywhere: the writer is one more.
     and_me: AndMe,
-}
-
-/// Where a name stands in a sentence.
-#[derive(Clone, Debug, Default)]
-struct NamePhrases {
-    after: Vec<Vec<String>>,
-    before: Vec<String>,
-    introduced: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -348,159 +348,4 @@ fn without_phones(flat: &str) -> String {
 /// A slot's text keeps to a readable length; the whole message stays in the history.
 fn clip(raw: &str) -> String {
     raw.trim().trim_end_matches(['.', ',', '!']).chars().take(300).collect()
-}
-
-/// "меня зовут айдар" in any case, "это Сауле", a name beside a phone, or a bare name in answer to the
-/// question. Never a common word.
-fn read_name(raw: &str, asked: bool, contacts: &Contacts, names: &NamePhrases) -> Option<String> {
-    let tokens: Vec<&str> =
-        raw.split(|c: char| !c.is_alphabetic() && c != '-').filter(|token| !token.is_empty()).collect();
-    let lower: Vec<String> = tokens.iter().map(|token| plain(token)).collect();
-    let after = |words: &[String]| {
-        let at = lower.windows(words.len()).position(|window| window == words)?;
-        tokens.get(at + words.len())
-    };
-    let by_phrase = names.after.iter().find_map(|words| after(words));
-    let capital = |token: &&&str| token.chars().next().is_some_and(char::is_uppercase);
-    let before = |at: usize| at.checked_sub(1).and_then(|at| tokens.get(at));
-    // "зовут Айгерим" before "Айгерим зовут": what stands after, if it looks like a name.
-    let called = lower.iter().position(|word| names.before.contains(word));
-    let after_called = called.and_then(|at| tokens.get(at + 1)).filter(capital);
-    let before_called = after_called.or_else(|| called.and_then(before));
-    let introduced = lower
-        .first()
-        .filter(|word| names.introduced.contains(word))
-        .and_then(|_| tokens.get(1))
-        .filter(capital);
-    let has_contact = !contacts.phones(raw).is_empty();
-    let alone =
-        (asked || has_contact) && (1..=2).contains(&tokens.len()) && !raw.contains('?') && !raw.contains('@');
-    // Beside a phone the one word with a capital letter that does not open the message is the name.
-    let opens = |token: &&&str| raw.trim_start().starts_with(**token);
-    let beside = tokens.iter().find(|token| capital(token) && token.chars().count() > 2 && !opens(token));
-    let beside = beside.filter(|_| has_contact);
-    let alone =
-        alone.then(|| tokens.first()).flatten().filter(|token| asked || capital(token) || lower.len() == 1);
-    let name = by_phrase.or(before_called).or(introduced).or(alone).or(beside)?;
-    let letters = name.chars().count();
-    if !(2..=20).contains(&letters) {
-        return None;
-    }
-    let mut letters = name.chars();
-    let first = letters.next()?;
-    let rest: String = letters.flat_map(char::to_lowercase).collect();
-    Some(first.to_uppercase().chain(rest.chars()).collect())
-}
-
-fn read_slot(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<(Kind, bool)> {
-    let place = node.place;
-    let mut fields = Fields::of(node, file, diagnostics)?;
-    let kind: String = fields.required("type")?;
-    let read = fields.node("read");
-    let asked = fields.node("asked");
-    let not_before = fields.node("not_before");
-    let choices = fields.node("choices");
-    let words = fields.node("words");
-    let from: Vec<String> = fields.optional("from").unwrap_or_default();
-    let min_chars = fields.or("min_chars", 3_usize);
-    let asked_open = fields.or("asked_open", false);
-    let asked_yes = fields.or("asked_yes", false);
-    let not_questions = fields.or("not_questions", false);
-    let (min, max) = (fields.or("min", 1_i64), fields.or("max", 10_000_i64));
-    fields.finish();
-    let kind = match kind.as_str() {
-        "number" => {
-            let words = words.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let words = words
-                .iter()
-                .filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?)))
-                .collect();
-            let read = patterns(read, file, diagnostics);
-            Kind::Number {
-                read,
-                asked: patterns(asked, file, diagnostics),
-                words,
-                not_before: joined(not_before, file, diagnostics),
-                min,
-                max,
-            }
-        }
-        "choice" => {
-            let list = choices.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let list = list.into_iter().map(|(key, node)| {
-                (key.text().unwrap_or_default().to_owned(), joined(Some(node), file, diagnostics))
-            });
-            Kind::Choice(list.collect())
-        }
-        "clause" => Kind::Clause {
-            from,
-            read: joined(read, file, diagnostics),
-            asked: joined(asked, file, diagnostics),
-            asked_open,
-            min_chars,
-        },
-        "money" => {
-            Kind::Money { read: patterns(read, file, diagnostics), asked: patterns(asked, file, diagnostics) }
-        }
-        "flag" => Kind::Flag { read: joined(read, file, diagnostics), asked_yes },
-        "name" => Kind::Name { asked_open },
-        "contact" => Kind::Contact,
-        "short_phone" => Kind::ShortPhone,
-        "iin" => Kind::StateNumber { business: false },
-        "bin" => Kind::StateNumber { business: true },
-        "none" => Kind::None,
-        other => {
-            let known = [
-                "number",
-                "choice",
-                "clause",
-                "money",
-                "flag",
-                "name",
-                "contact",
-                "short_phone",
-                "iin",
-                "bin",
-                "none",
-            ];
-            diagnostics
-                .error(file, place, "E18", format!("unknown slot type `{other}`"))
-                .suggest(other, known);
-            return None;
-        }
-    };
-    Some((kind, not_questions))
-}
-
-/// Compiles a list of patterns; E21 names each that cannot be read.
-pub(super) fn patterns(
-    node: Option<&Node>,
-    file: &SourceFile,
-    diagnostics: &mut Diagnostics,
-) -> Vec<Pattern> {
-    let mut found = Vec::new();
-    for item in node.map(items).unwrap_or_default() {
-        let Some(text) = item.text() else { continue };
-        match Pattern::new(text) {
-            Ok(pattern) => found.push(pattern),
-            Err(reason) => {
-                diagnostics.error(file, item.place, "E21", reason);
-            }
-        }
-    }
-    found
-}
-
-/// A list of patterns as one, for lists whose members need no number of their own.
-pub(super) fn joined(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Patterns {
-    let mut good = Vec::new();
-    for item in node.map(items).unwrap_or_default() {
-        let Some(text) = item.text() else { continue };
-        if text.trim().is_empty() || text.matches('(').count() != text.matches(')').count() {
-            diagnostics.error(file, item.place, "E21", format!("cannot read the pattern `{text}`"));
-        } else {
-            good.push(text);
-        }
-    }
-    Patterns::new(good)
 }

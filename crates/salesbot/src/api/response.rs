@@ -245,6 +245,7 @@ fn full(
     let scores: Map<String, Value> = understanding
         .candidates
         .iter()
+        .take(8)
         .map(|candidate| (intents.name(candidate.intent).to_owned(), json!(round(candidate.score))))
         .collect();
     let slots: Map<String, Value> =

@@ -8,6 +8,7 @@ mod diagnostics;
 mod dialogues;
 mod flags;
 mod properties;
+mod question;
 mod settings;
 mod snapshots;
 mod walks;
