@@ -133,7 +133,7 @@ impl Nlu {
     pub fn understand(&self, turn: &Turn<'_>, catalog: &IntentCatalog, options: NluOptions) -> Understanding {
         let mut text = Text::read(turn.message, &self.lexicon);
         let state = turn.state;
-        let has_contact = !self.slots.contacts().phones(&text.raw).is_empty()
+        let has_contact = !self.slots.contacts().phones(text.with_contacts()).is_empty()
             || !self.slots.contacts().emails(&text.raw).is_empty();
         let mut candidates = self.classifier.candidates(&text.flat, &text.plain, text.asks, has_contact);
         if let Some(best) = candidates.first().filter(|best| best.method == Method::Rule)

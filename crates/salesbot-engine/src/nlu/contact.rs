@@ -1,7 +1,8 @@
 //! Phones and e-mails in a message, and the personal numbers that must not be taken for phones.
 //!
 //! Accepted phones: the numbering plan of +7 (Russia 3xx, 4xx, 8xx, 9xx; Kazakhstan 7xx), written with +7, 8
-//! or bare; other countries in `+CC…` form. Settings may narrow the codes per tenant.
+//! or bare; other countries in `+CC…` form. Settings may narrow the codes per tenant. A bare number must be
+//! parted as people part phones, with no word before it that makes it an order or a document.
 
 use regex::Regex;
 
@@ -21,23 +22,66 @@ pub struct Contacts {
     short: Regex,
     email: Regex,
     twelve: Regex,
+    /// "заказ № ": the number after it is no phone, however it is written.
+    numbered: Option<Regex>,
+    /// "заказ ": the bare number after it is none.
+    documents: Option<Regex>,
 }
 
 impl Default for Contacts {
     fn default() -> Self {
-        let gap = r"[\s().\-–—/]{0,3}";
+        let gap = r"[\s().\-–—]{0,3}";
         let compile = |source: &str| Regex::new(source).expect("a constant pattern, covered by tests");
         Self {
             phone: compile(&format!(r"(?:(?:\+?{gap}7|8){gap})?[34789](?:{gap}\d){{9}}")),
             short: compile(&format!(r"(?:\+\s?7|8{gap}7[047])(?:{gap}\d){{6,9}}")),
             foreign: compile(r"\+(?:[1-689])(?:[\s().-]{0,2}\d){7,13}"),
             email: compile(r"(?i)[a-z0-9._%+-]{1,64}@(?:[a-z0-9-]+\.)+[a-z]{2,24}"),
-            twelve: compile(r"\d{12}"),
+            twelve: compile(r"\d(?:[ -]?\d){11}"),
+            numbered: None,
+            documents: None,
         }
     }
 }
 
 impl Contacts {
+    /// `documents`: beginnings of the words whose number is no phone ("заказ", "накладн").
+    pub fn with_documents(documents: &[String]) -> Self {
+        let words: Vec<String> = documents.iter().map(|word| regex::escape(word)).collect();
+        let list = words.join("|");
+        let guard = |source: String| {
+            (!words.is_empty())
+                .then(|| Regex::new(&format!(r"(?i)(?:^|\P{{L}})(?:{source})$")).ok())
+                .flatten()
+        };
+        let (before, after) = (r"номер\s+", r"\s*(?:№|#|номер|n)");
+        Self {
+            numbered: guard(format!(r"{before}(?:{list})\p{{L}}*[\s:№#]*|(?:{list})\p{{L}}*{after}[\s.:№]*")),
+            documents: guard(format!(r"(?:{list})\p{{L}}*[\s:]*")),
+            ..Self::default()
+        }
+    }
+
+    /// A number of a document, or a bare run of digits that no phone is written as.
+    fn is_other_number(&self, raw: &str, hit: &regex::Match<'_>, digits: usize) -> bool {
+        let before = &raw[..hit.start()];
+        let after = |guard: &Option<Regex>| guard.as_ref().is_some_and(|guard| guard.is_match(before));
+        if after(&self.numbered) {
+            return true;
+        }
+        if digits > 10 {
+            return false;
+        }
+        let groups: Vec<usize> = hit
+            .as_str()
+            .split(|c: char| !c.is_ascii_digit())
+            .map(str::len)
+            .filter(|length| *length > 0)
+            .collect();
+        let parted = !matches!(groups[..], [1 | 2, ..] | [5, 5]);
+        !parted || after(&self.documents)
+    }
+
     /// Every valid phone, in the order of the message.
     pub fn phones(&self, raw: &str) -> Vec<Found> {
         let mut found = Vec::new();
@@ -52,7 +96,13 @@ impl Contacts {
             let cut = hit.as_str().chars().filter(char::is_ascii_digit).count() == 10
                 && (raw[..hit.start()].trim_end().ends_with('+')
                     || ["870", "874"].iter().any(|trunk| digits.starts_with(trunk)));
-            if touches_digit || cut || !plausible(national) || is_money(&raw[hit.end()..]) {
+            let count = digits.len();
+            if touches_digit
+                || cut
+                || !plausible(national)
+                || is_money(&raw[hit.end()..])
+                || self.is_other_number(raw, &hit, count)
+            {
                 from = raw[hit.start()..]
                     .char_indices()
                     .nth(1)
@@ -90,20 +140,34 @@ impl Contacts {
             .collect()
     }
 
-    /// A Kazakhstan personal (IIN) or business (BIN) number with a right control digit: (number, is business).
+    /// A Kazakhstan personal (IIN) or business (BIN) number with a right date and control digit: (number, is
+    /// business).
     pub fn state_number(&self, raw: &str) -> Option<(String, bool)> {
-        let hit = self.twelve.find_iter(raw).find(|hit| control_digit_holds(hit.as_str()))?;
-        let digits = hit.as_str();
-        let business = matches!(digits.as_bytes()[4], b'4' | b'5' | b'6');
-        Some((digits.to_owned(), business))
+        self.twelve.find_iter(raw).find_map(|hit| {
+            let touched = raw[..hit.start()].ends_with(|c: char| c.is_ascii_digit())
+                || raw[hit.end()..].starts_with(|c: char| c.is_ascii_digit());
+            let digits: String = hit.as_str().chars().filter(char::is_ascii_digit).collect();
+            let part = |from: usize, to: usize| digits[from..to].parse::<u8>().unwrap_or(0);
+            let month = (1..=12).contains(&part(2, 4));
+            let business = (4..=6).contains(&part(4, 5));
+            // A person's number goes on with the day of birth and the century with the sex.
+            let person = (1..=31).contains(&part(4, 6)) && (0..=6).contains(&part(6, 7));
+            (!touched && month && (business || person) && control_digit_holds(&digits))
+                .then_some((digits, business))
+        })
     }
 }
 
-/// Not one digit repeated, not only noughts and ones, not a run up or down.
+/// Not one digit repeated, not only noughts and ones, not a run up or down, not a round sum.
 fn plausible(national: &str) -> bool {
     let same = national.chars().all(|c| national.starts_with(c));
     let binary = national.chars().all(|c| matches!(c, '0' | '1'));
-    !same && !binary && !["1234567890", "0987654321", "9876543210", "7777777777"].contains(&national)
+    // "7 000 000 000": a sum.
+    let round = national.ends_with("000000");
+    !same
+        && !round
+        && !binary
+        && !["1234567890", "0987654321", "9876543210", "7777777777"].contains(&national)
 }
 
 fn is_money(rest: &str) -> bool {
@@ -206,6 +270,38 @@ mod tests {
         ] {
             assert!(contacts.phones(text).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn documents_sums_and_dates_are_no_phones() {
+        let words = ["заказ", "накладн", "иин"].map(str::to_owned);
+        let contacts = Contacts::with_documents(&words);
+        for text in [
+            "заказ 7051234567",
+            "номер заказа: 87051234567",
+            "по накладной № 87051234567",
+            "90000/95000",
+            "90000-95000 тг",
+            "от 45 000 - 87 000",
+            "7 000 000 000",
+            "иин 870512 300123",
+            "карта 4400 4301 2345 6789",
+            "с 30.11.2026 12.00",
+        ] {
+            assert_eq!(contacts.phones(text), [], "{text}");
+        }
+        for text in ["по заказу, 87051234567", "скиньте заказ 87051234567", "мой номер 7051234567"]
+        {
+            assert_eq!(contacts.phones(text).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn state_numbers_need_a_date_and_a_control_digit() {
+        let contacts = Contacts::default();
+        assert_eq!(contacts.state_number("бин 981140001105"), Some(("981140001105".to_owned(), true)));
+        assert_eq!(contacts.state_number("981140001103"), None);
+        assert_eq!(contacts.state_number("982140001105 или 9811400011051"), None);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct Slots {
     corrects: Vec<String>,
     /// "и я" at the end, "я и" anywhere: the writer is one more.
     and_me: AndMe,
+    /// Currencies other than tenge, with the words and signs that name them.
+    currencies: Vec<(String, Patterns)>,
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +96,14 @@ enum Kind {
         asked_open: bool,
     },
     Contact,
+    /// All phones and e-mails, where a message has more than one.
+    Contacts,
+    /// Phone or e-mail, whichever the contact is.
+    ContactType,
+    /// A phone beside words that give it a purpose of its own ("номер каспи").
+    PhoneFor(Patterns),
+    /// The upper bound of the range another slot was read from.
+    Upper(String),
     ShortPhone,
     StateNumber {
         business: bool,
@@ -109,12 +119,14 @@ impl Slots {
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return slots };
         let all = fields.node("slots");
         let and_me = fields.node("and_me");
+        let currencies = fields.node("currencies");
         let mut list = |key: &'static str| -> Vec<String> {
             fields.optional::<Vec<String>>(key).unwrap_or_default().iter().map(|word| plain(word)).collect()
         };
         slots.not_names = list("not_names");
         slots.of_self = list("of_self");
         slots.corrects = list("corrects");
+        slots.contacts = Contacts::with_documents(&list("not_phone_after"));
         slots.names = NamePhrases {
             after: list("name_after")
                 .iter()
@@ -135,6 +147,10 @@ impl Slots {
         };
         slots.and_me = AndMe { ends: part("ends"), holds: part("holds"), unless: part("unless") };
         fields.finish();
+        for (key, node) in currencies.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
+            let words = joined(Some(node), file, diagnostics);
+            slots.currencies.push((key.text().unwrap_or_default().to_owned(), words));
+        }
         for (key, node) in all.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
             if let Some((kind, not_questions)) = read_slot(node, file, diagnostics) {
                 slots.list.push(Slot {
@@ -281,7 +297,8 @@ impl Slots {
                         pattern.find(&flat).and_then(|hit| hit.number.map(|(n, _)| (n, hit.text.to_owned())))
                     });
                     if let Some((amount, source)) = hit.filter(|(amount, _)| *amount >= 100.0) {
-                        return Some((json!(amount as i64), source));
+                        let currency = self.currency(clause);
+                        return Some((json!({"amount": amount as i64, "currency": currency}), source));
                     }
                 }
                 None
@@ -295,8 +312,33 @@ impl Slots {
                 self.name(&text.raw, asked && *asked_open && plain_answer).map(|name| (json!(name), name))
             }
             Kind::Contact => self.read_contact(text, found),
+            Kind::Contacts => {
+                let mut all = self.contacts.phones(text.with_contacts());
+                all.extend(self.contacts.emails(&text.raw));
+                let mut values: Vec<String> = Vec::new();
+                for contact in all {
+                    if !values.contains(&contact.value) {
+                        values.push(contact.value);
+                    }
+                }
+                (values.len() > 1).then(|| (json!(values), text.raw.clone()))
+            }
+            Kind::ContactType => {
+                let contact = found.iter().find(|fill| fill.slot == "contact_info")?;
+                let kind = if contact.value["phone"].is_null() { "email" } else { "phone" };
+                Some((json!(kind), contact.source.clone()))
+            }
+            Kind::PhoneFor(words) => {
+                let phone = self.contacts.phones(text.with_contacts()).into_iter().next()?;
+                words.matches(&text.flat, &text.plain).then(|| (json!(phone.value.clone()), phone.value))
+            }
+            Kind::Upper(of) => {
+                let fill = found.iter().find(|fill| fill.slot == *of)?;
+                let (low, high) = text.ranges.iter().find(|(low, _)| Some(*low) == fill.value.as_f64())?;
+                (low < high).then(|| (json!(*high as i64), fill.source.clone()))
+            }
             Kind::ShortPhone => {
-                self.contacts.has_short_phone(&text.raw).then(|| (json!(true), text.raw.clone()))
+                self.contacts.has_short_phone(text.with_contacts()).then(|| (json!(true), text.raw.clone()))
             }
             Kind::StateNumber { business } => {
                 let (number, is_business) = self.contacts.state_number(&text.raw)?;
@@ -306,13 +348,19 @@ impl Slots {
         }
     }
 
+    /// The currency a clause names; tenge where it names none.
+    fn currency(&self, clause: &Clause) -> &str {
+        let named = self.currencies.iter().find(|(_, words)| words.matches(&clause.flat, &clause.raw));
+        named.map_or("KZT", |(code, _)| code)
+    }
+
     fn name(&self, raw: &str, asked: bool) -> Option<String> {
         read_name(raw, asked, &self.contacts, &self.names)
             .filter(|name| !self.not_names.contains(&plain(name)))
     }
 
     fn read_contact(&self, text: &Text, found: &[SlotFill]) -> Option<(Value, String)> {
-        let phone = self.contacts.phones(&text.raw).into_iter().next().map(|phone| phone.value);
+        let phone = self.contacts.phones(text.with_contacts()).into_iter().next().map(|phone| phone.value);
         let email = self.contacts.emails(&text.raw).into_iter().next().map(|email| email.value);
         if phone.is_none() && email.is_none() {
             return None;

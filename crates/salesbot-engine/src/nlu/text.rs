@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use salesbot_dialogue::understanding::Language;
 
-use numbers::digits;
+use numbers::{dictated, digits};
 pub use repair::{map_layout, translit};
 use repair::{repair, wrong_layout};
 
@@ -19,12 +19,16 @@ use repair::{repair, wrong_layout};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
     pub raw: String,
+    /// The same with a phone said in words written in digits; contacts are read from it.
+    pub dictated: Option<String>,
     /// Lower case, ё as е, one kind of dash and quote.
     pub plain: String,
     /// Repaired words, single spaces, numbers in digits.
     pub flat: String,
     pub clauses: Vec<Clause>,
     pub repairs: Vec<(String, String, &'static str)>,
+    /// "10-15", "от пяти до семи": the flat text keeps the lower bound; both stand here.
+    pub ranges: Vec<(f64, f64)>,
     pub language: Language,
     /// Asks something: a question mark, or a question word where one asks.
     pub asks: bool,
@@ -191,6 +195,7 @@ impl Text {
         let raw: String = message.trim().chars().take(READ_CHARS).collect();
         let plain = plain(&raw);
         let mut repairs = Vec::new();
+        let mut ranges = Vec::new();
         let mut clauses: Vec<Clause> = Vec::new();
         // On the wrong layout punctuation keys are letters, so the whole message is mapped before it is parted.
         let read = if wrong_layout(&plain, lexicon) { map_layout(&plain) } else { raw.clone() };
@@ -198,11 +203,14 @@ impl Text {
             repairs.push((plain.clone(), read.clone(), "layout"));
         }
         for piece in split_clauses(&read, lexicon) {
-            let flat = flatten(&piece, lexicon, &mut repairs);
+            let flat = flatten(&piece, lexicon, &mut repairs, &mut ranges);
             if !flat.is_empty() || piece.contains('?') {
                 let asks = piece.contains('?') || asks(&flat, lexicon);
                 let parts = match piece.contains(", ") {
-                    true => piece.split(", ").map(|part| flatten(part, lexicon, &mut Vec::new())).collect(),
+                    true => piece
+                        .split(", ")
+                        .map(|part| flatten(part, lexicon, &mut Vec::new(), &mut Vec::new()))
+                        .collect(),
                     false => vec![flat.clone()],
                 };
                 clauses.push(Clause { raw: piece.trim().to_owned(), flat, parts, asks });
@@ -216,7 +224,13 @@ impl Text {
             .join(" ");
         let asks = clauses.iter().any(|clause| clause.asks);
         let language = language(&plain, lexicon);
-        Self { raw, plain, flat, clauses, repairs, language, asks }
+        let dictated = dictated(&raw, lexicon);
+        Self { raw, dictated, plain, flat, clauses, repairs, ranges, language, asks }
+    }
+
+    /// Where phones and addresses are looked for.
+    pub fn with_contacts(&self) -> &str {
+        self.dictated.as_deref().unwrap_or(&self.raw)
     }
 
     pub fn word_count(&self) -> usize {
@@ -301,7 +315,12 @@ fn begins_question(rest: &str, lexicon: &Lexicon) -> bool {
 }
 
 /// Repaired words of a piece of the message, numbers in digits.
-fn flatten(piece: &str, lexicon: &Lexicon, repairs: &mut Vec<(String, String, &'static str)>) -> String {
+fn flatten(
+    piece: &str,
+    lexicon: &Lexicon,
+    repairs: &mut Vec<(String, String, &'static str)>,
+    ranges: &mut Vec<(f64, f64)>,
+) -> String {
     let plain = plain(piece);
     let mut tokens: Vec<String> = Vec::new();
     for token in words(&plain).map(str::to_owned) {
@@ -314,7 +333,7 @@ fn flatten(piece: &str, lexicon: &Lexicon, repairs: &mut Vec<(String, String, &'
             tokens.extend(inner.into_iter().map(str::to_owned));
         }
     }
-    digits(&tokens, lexicon).join(" ")
+    digits(&tokens, lexicon, ranges).join(" ")
 }
 
 fn language(plain: &str, lexicon: &Lexicon) -> Language {
@@ -344,6 +363,8 @@ mod tests {
             ("сто", 100.0),
             ("пятнадцать", 15.0),
             ("полтора", 1.5),
+            ("двух", 2.0),
+            ("трех", 3.0),
         ] {
             lexicon.numbers.insert(word.to_owned(), value);
         }
@@ -388,6 +409,38 @@ mod tests {
         assert_eq!(flat("полтора миллиона"), "1500000");
         assert_eq!(flat("1 500 000 тг"), "1500000 тг");
         assert_eq!(flat("не пять, а пятнадцать"), "15");
+        assert_eq!(flat("10-15 тысяч"), "10000");
+        for (message, range) in [
+            ("10-15 человек", (10.0, 15.0)),
+            ("две-три точки", (2.0, 3.0)),
+            ("от двух до трех тысяч", (2000.0, 3000.0)),
+            ("пять пятнадцать", (5.0, 15.0)),
+        ] {
+            let text = Text::read(message, &lexicon());
+            assert_eq!(text.ranges.first(), Some(&range), "{message}: {}", text.flat);
+        }
+    }
+
+    #[test]
+    fn a_phone_said_aloud_becomes_digits() {
+        let mut lexicon = lexicon();
+        for (word, value) in [
+            ("восемь", 8.0),
+            ("семьсот", 700.0),
+            ("сорок", 40.0),
+            ("шестьдесят", 60.0),
+            ("семь", 7.0),
+            ("ноль", 0.0),
+        ] {
+            lexicon.numbers.insert(word.to_owned(), value);
+        }
+        let said = |message: &str| Text::read(message, &lexicon).dictated;
+        assert_eq!(
+            said("мой восемь семьсот пять сто двадцать три сорок пять шестьдесят семь звоните").as_deref(),
+            Some("мой 87051234567 звоните")
+        );
+        assert_eq!(said("8 семьсот семь 123 ноль пять сорок").as_deref(), Some("87071230540"));
+        assert_eq!(said("у нас две точки и пять человек"), None);
     }
 
     #[test]

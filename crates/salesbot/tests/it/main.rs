@@ -4,6 +4,7 @@ mod api;
 mod classifier;
 mod cli;
 mod configs;
+mod contacts;
 mod diagnostics;
 mod dialogues;
 mod flags;

@@ -19,6 +19,7 @@ pub(super) fn read_slot(
     let choices = fields.node("choices");
     let words = fields.node("words");
     let from: Vec<String> = fields.optional("from").unwrap_or_default();
+    let of: String = fields.optional("of").unwrap_or_default();
     let min_chars = fields.or("min_chars", 3_usize);
     let asked_open = fields.or("asked_open", false);
     let asked_yes = fields.or("asked_yes", false);
@@ -62,6 +63,10 @@ pub(super) fn read_slot(
         "flag" => Kind::Flag { read: joined(read, file, diagnostics), asked_yes },
         "name" => Kind::Name { asked_open },
         "contact" => Kind::Contact,
+        "contacts" => Kind::Contacts,
+        "contact_type" => Kind::ContactType,
+        "phone_for" => Kind::PhoneFor(joined(read, file, diagnostics)),
+        "upper" => Kind::Upper(of),
         "short_phone" => Kind::ShortPhone,
         "iin" => Kind::StateNumber { business: false },
         "bin" => Kind::StateNumber { business: true },
@@ -75,6 +80,10 @@ pub(super) fn read_slot(
                 "flag",
                 "name",
                 "contact",
+                "contacts",
+                "contact_type",
+                "phone_for",
+                "upper",
                 "short_phone",
                 "iin",
                 "bin",

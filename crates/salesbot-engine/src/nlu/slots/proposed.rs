@@ -48,7 +48,9 @@ impl Slots {
                 Some(_) => Err("out of range"),
             },
             Kind::Money { .. } => {
-                number().map(|amount| fill(json!(amount))).ok_or("the sum does not stand in the message")
+                let currency = text.clauses.first().map_or("KZT", |clause| self.currency(clause));
+                let amount = number().map(|amount| fill(json!({"amount": amount, "currency": currency})));
+                amount.ok_or("the sum does not stand in the message")
             }
             Kind::Choice(choices) => {
                 let known = choices.iter().find(|(choice, _)| plain(choice) == plain(&shown));

@@ -4,7 +4,7 @@ use super::*;
 
 /// Number words to digits, "двадцать пять" to 25, "50 тысяч" to 50000; of a range the lower bound; after
 /// "не пять, а пятнадцать" only the right one.
-pub(super) fn digits(tokens: &[String], lexicon: &Lexicon) -> Vec<String> {
+pub(super) fn digits(tokens: &[String], lexicon: &Lexicon, ranges: &mut Vec<(f64, f64)>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -13,8 +13,11 @@ pub(super) fn digits(tokens: &[String], lexicon: &Lexicon) -> Vec<String> {
             && let (Some(low), Some(high)) = (number(low, lexicon), number(high, lexicon))
             && low < high
         {
-            out.push(show(low));
-            at += 1;
+            // "5-7 тысяч": the scale belongs to both.
+            let scale = tokens.get(at + 1).and_then(|word| lexicon.scales.get(word)).copied();
+            ranges.push((low * scale.unwrap_or(1.0), high * scale.unwrap_or(1.0)));
+            out.push(show(low * scale.unwrap_or(1.0)));
+            at += if scale.is_some() { 2 } else { 1 };
             continue;
         }
         // "тысяч 5": about five thousand.
@@ -43,11 +46,95 @@ pub(super) fn digits(tokens: &[String], lexicon: &Lexicon) -> Vec<String> {
             && high <= value + 10.0
         {
             next = after;
+            ranges.push((value, high));
+        }
+        // "от 10 до 15": the upper bound waits behind its word.
+        if tokens.get(next).is_some_and(|word| word == "до")
+            && at.checked_sub(1).is_some_and(|before| tokens[before] == "от")
+            && let Some((high, after)) = compose(tokens, next + 1, lexicon)
+            && high > value
+        {
+            let scale = tokens.get(after).and_then(|word| lexicon.scales.get(word)).copied();
+            let high = high * scale.unwrap_or(1.0);
+            // "от 5 до 7 тысяч" means thousands both times.
+            if scale.is_some_and(|scale| value * scale < high && value < 1000.0) {
+                value *= scale.unwrap_or(1.0);
+            }
+            ranges.push((value, high));
+            next = after + usize::from(scale.is_some());
         }
         out.push(show(value));
         at = next;
     }
     correct(out)
+}
+
+/// Number words of a phone said aloud, "восемь семьсот пять сто двадцать три сорок пять шестьдесят семь", as
+/// digits; `None` where no run of them is as long as a phone.
+pub(super) fn dictated(raw: &str, lexicon: &Lexicon) -> Option<String> {
+    let plain = plain(raw);
+    let tokens: Vec<&str> = words(&plain).collect();
+    let mut out: Vec<String> = Vec::new();
+    let mut found = false;
+    let mut at = 0;
+    while at < tokens.len() {
+        let run = tokens[at..].iter().take_while(|word| said_digits(word, lexicon).is_some()).count();
+        let spoken = spelled_out(&tokens[at..at + run], lexicon);
+        if (10..=11).contains(&spoken.len()) && tokens[at..at + run].iter().any(|word| !is_digits(word)) {
+            out.push(spoken);
+            found = true;
+            at += run;
+        } else {
+            out.extend(tokens[at..at + run.max(1)].iter().map(|word| (*word).to_owned()));
+            at += run.max(1);
+        }
+    }
+    found.then(|| out.join(" "))
+}
+
+fn is_digits(word: &str) -> bool {
+    word.chars().all(|c| c.is_ascii_digit())
+}
+
+/// A whole number below a thousand, in words or digits.
+fn said_digits(word: &str, lexicon: &Lexicon) -> Option<f64> {
+    if is_digits(word) {
+        return word.parse().ok();
+    }
+    lexicon.numbers.get(word).copied().filter(|value| value.fract() == 0.0)
+}
+
+/// "семьсот пять" is 705, "ноль пять" 05: a part joins the one before it where it fits into its noughts.
+fn spelled_out(tokens: &[&str], lexicon: &Lexicon) -> String {
+    let mut out = String::new();
+    let mut room = 0.0;
+    let mut value = 0.0;
+    for token in tokens {
+        let Some(part) = said_digits(token, lexicon) else { break };
+        if is_digits(token) || part < 1.0 || part >= room {
+            if value > 0.0 {
+                out.push_str(&format!("{value:.0}"));
+                value = 0.0;
+            }
+            if is_digits(token) || part < 1.0 {
+                out.push_str(if part < 1.0 && !is_digits(token) { "0" } else { token });
+                room = 0.0;
+                continue;
+            }
+        }
+        value += part;
+        room = if part >= 100.0 {
+            100.0
+        } else if part >= 20.0 {
+            10.0
+        } else {
+            0.0
+        };
+    }
+    if value > 0.0 {
+        out.push_str(&format!("{value:.0}"));
+    }
+    out
 }
 
 /// "не 5 а 15" keeps 15.

@@ -88,7 +88,7 @@ fn picture(name: &str, scores: &Scores, intents: &IntentCatalog) -> String {
     let names: Vec<&String> = totals.keys().collect();
     let (cell, left, top) = (44, 170, 190);
     let side = cell * names.len();
-    let (width, height) = (left + side + 30, top + side + 30);
+    let (width, height) = (left + side + 100, top + side + 30);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n\
