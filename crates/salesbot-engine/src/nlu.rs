@@ -10,6 +10,7 @@ pub mod context;
 mod lexicon;
 pub mod pattern;
 pub mod question;
+mod refine;
 pub mod slots;
 pub mod text;
 pub mod tone;
@@ -75,6 +76,14 @@ pub struct NluOptions {
     pub mixed: bool,
     /// With `context`: an unclear message with facts has told something.
     pub told: bool,
+    /// With `context`: an objection is weighed against what was asked.
+    pub objections: bool,
+    /// With `context`: a doubt in the first message is no objection yet.
+    pub first_contact: bool,
+    /// With `context`: trouble told in the greeting is what the client comes with.
+    pub greeting: bool,
+    /// With `context`: a comparison that takes sides is an objection.
+    pub comparison: bool,
 }
 
 impl Default for NluOptions {
@@ -88,6 +97,10 @@ impl Default for NluOptions {
             picks: true,
             mixed: true,
             told: true,
+            objections: true,
+            first_contact: true,
+            greeting: true,
+            comparison: false,
         }
     }
 }
@@ -270,6 +283,7 @@ impl Nlu {
         if options.context {
             let said = Said { text: &text, turn, catalog, polarity };
             self.by_what_was_asked(&said, options, &mut reading, &mut slots);
+            self.context.refinements.apply(&text, state, &slots, options, &mut reading, catalog);
         }
         if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
         {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use salesbot_dialogue::{Asked, DialogueState, Flow, IntentCatalog};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, items, parse};
 
+use super::refine::Refinements;
 use super::text::Text;
 
 /// Tables of `nlu/context.yaml` with the words of a plain yes and no.
@@ -23,6 +24,7 @@ pub struct Context {
     /// Words that may stand beside a plain yes or no.
     pub fillers: Vec<String>,
     pub unsure: super::pattern::Patterns,
+    pub(super) refinements: Refinements,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -53,6 +55,7 @@ impl Context {
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return context };
         let rows = fields.node("short_answers");
         let progress = fields.node("progress");
+        let refine = fields.node("refine");
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
         context.but = fields.optional("but").unwrap_or_default();
@@ -91,6 +94,8 @@ impl Context {
             check(&intent, node.place, diagnostics);
             context.progress.push((key.text().unwrap_or_default().to_owned(), intent, slots));
         }
+        let refine = refine.map(items).unwrap_or_default();
+        context.refinements = Refinements::load(refine, file, catalog, diagnostics);
         for name in &context.yields_to_data {
             check(name, root.place, diagnostics);
         }

@@ -71,6 +71,10 @@ pub struct Lexicon {
 
 /// Only so much of a message is read word by word; contacts are sought in all of it.
 const READ_CHARS: usize = 4_000;
+/// Clauses told apart; what follows them in an endless message is the last one.
+const CLAUSES: usize = 16;
+/// A question begins within so many characters behind a comma.
+const HEAD_CHARS: usize = 120;
 /// Words shorter than this are never spell-checked: too many have neighbours.
 const SPELLED_FROM: usize = 5;
 
@@ -277,10 +281,13 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
             _ => false,
         };
         current.push(*c);
+        if clauses.len() + 1 >= CLAUSES {
+            continue;
+        }
         if sentence_end {
             clauses.push(std::mem::take(&mut current));
         } else if *c == ',' {
-            let rest: String = letters[i + 1..].iter().collect();
+            let rest: String = letters[i + 1..].iter().take(HEAD_CHARS).collect();
             if begins_question(&rest, lexicon) && !current.trim().is_empty() {
                 clauses.push(std::mem::take(&mut current));
             }
