@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod classify;
+pub mod concepts;
 pub mod contact;
 pub mod context;
 mod lexicon;
@@ -30,10 +31,16 @@ use tone::ToneReader;
 
 /// Said in answer to a free question, only so sure a reading is something else than the answer.
 const SURE_ASIDE: f32 = 0.9;
-/// A linear reading of a mood below this is none.
-const SURE_MOOD: f32 = 0.8;
-/// A linear reading of an objection or a refusal below this is none.
-const SURE_WEIGHTY: f32 = 0.35;
+/// A linear reading of a call for a person, of anger or of a legal matter below this is none.
+const SURE_GRAVE: f32 = 0.4;
+/// … of a mood below this.
+const SURE_MOOD: f32 = 0.35;
+/// … of an objection or a refusal below this.
+const SURE_WEIGHTY: f32 = 0.2;
+/// … of a question in a message that does not ask, below this.
+const SURE_QUESTION: f32 = 0.2;
+/// One or two words nobody knows are noise unless read as surely as this.
+const SURE_WORD: f32 = 0.8;
 /// … and still shows in the tone from here.
 const FELT_MOOD: f32 = 0.4;
 
@@ -45,6 +52,7 @@ pub struct NluSources {
     pub rules: SourceFile,
     pub tone: SourceFile,
     pub context: SourceFile,
+    pub concepts: SourceFile,
 }
 
 /// Everything that reads messages; loaded once, then read-only.
@@ -119,11 +127,11 @@ impl Nlu {
         for (_, spec) in catalog.iter() {
             lexicon.learn(spec.examples.iter().map(String::as_str));
         }
+        lexicon.learn(classify::rule_examples(&sources.rules).iter().map(String::as_str));
         lexicon.finish();
         let slots = Slots::load(&sources.slots, diagnostics);
         let tone = ToneReader::load(&sources.tone, diagnostics);
-        let (classifier, retrained) =
-            Classifier::load(&sources.rules, &sources.lexicon, catalog, &lexicon, models, diagnostics);
+        let (classifier, retrained) = Classifier::load(sources, catalog, &lexicon, models, diagnostics);
         // Only now: an edited knowledge base must not mean another classifier.
         lexicon.learn(vocabulary);
         lexicon.finish();
@@ -226,7 +234,7 @@ impl Nlu {
         let weighty = |id: IntentId| catalog.is_objection(id) || catalog.in_category(id, "exit");
         let guess = |other: &&Candidate| {
             other.method == Method::Linear
-                && (grave(other.intent) && other.score < 0.55
+                && (grave(other.intent) && other.score < SURE_GRAVE
                     || mood(other.intent) && other.score < SURE_MOOD
                     || weighty(other.intent) && other.score < SURE_WEIGHTY)
         };
@@ -244,6 +252,7 @@ impl Nlu {
         let noise = text.language == Language::Russian
             && reading.method == Method::Linear
             && text.word_count() <= 2
+            && reading.confidence < SURE_WORD
             && !self.lexicon.knows_any(&text.flat);
         if top.1 < UNCLEAR_BELOW || text.flat.is_empty() || noise {
             reading =
@@ -252,7 +261,7 @@ impl Nlu {
         if !text.asks
             && catalog.is_question(reading.intent)
             && reading.method == Method::Linear
-            && reading.confidence < 0.35
+            && reading.confidence < SURE_QUESTION
         {
             reading = Reading { intent: catalog.unclear(), method: Method::Fallback, ..reading };
         }

@@ -1,10 +1,14 @@
-//! A multinomial logistic classifier over hashed sparse features, trained in seconds, bit-identical on every
-//! machine.
+//! A linear classifier over hashed sparse features, one separating plane per class, trained in seconds and
+//! bit-identical on every machine.
 //!
-//! Determinism: fixed order of examples, single precision without fused operations, `libm` for `exp` and `ln`.
-//! Trained weights are quantised to one byte with a scale per feature; features seen in one example only are
-//! dropped. Why not a crate: `linfa` and `smartcore` train dense matrices and bring BLAS-like stacks; this is
-//! 200 lines and nothing to install.
+//! Training is dual coordinate descent for the support vector machine with squared hinge loss (Hsieh et al. 2008,
+//! the method of `liblinear -s 1`): the classes are independent of one another, so they are trained on all
+//! cores and the result does not depend on how many there are. Determinism: fixed order of examples and
+//! features, single precision without fused operations, `libm` for `exp` and `ln`. Small weights are dropped,
+//! the others kept in one byte with a scale per feature.
+//!
+//! Why not a crate: `linfa` and `smartcore` train dense matrices or bring BLAS-like stacks, and the bindings of
+//! `liblinear` need a C++ compiler; this is 300 lines and nothing to install.
 
 use std::collections::BTreeMap;
 
@@ -19,31 +23,41 @@ pub struct Example {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Training {
-    pub epochs: u32,
-    pub learning_rate: f32,
-    pub l2: f32,
+    /// Weight of the loss against the size of the plane: more fits the examples closer.
+    pub cost: f32,
+    /// Training of a class ends when no example pulls harder than this.
+    pub tolerance: f32,
+    /// … or after so many passes over the examples.
+    pub passes: u32,
     /// Features in fewer examples are dropped.
     pub min_examples: u32,
-    /// Divides the logits; above 1 softens, below 1 sharpens. Set by [`calibrate`].
+    /// Weights smaller than this are dropped.
+    pub smallest: f32,
+    /// Divides the margins; above 1 softens, below 1 sharpens. Set by [`calibrate`].
     pub temperature: f32,
 }
 
 impl Default for Training {
     fn default() -> Self {
-        Self { epochs: 25, learning_rate: 1.5, l2: 1e-6, min_examples: 3, temperature: 1.0 }
+        Self { cost: 1.0, tolerance: 0.5, passes: 30, min_examples: 2, smallest: 0.03, temperature: 1.0 }
     }
 }
 
-/// Shape: `features` sorted by hash, `weights[feature][class]` in bytes with one scale per feature.
+/// Shape: `features` sorted by hash; the weights of feature `i` are the entries from `starts[i]` to
+/// `starts[i + 1]`, each the distance to the next class and the weight in units of `scales[i]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearModel {
     classes: usize,
     features: Vec<u32>,
     idf: Vec<f32>,
     scales: Vec<f32>,
+    starts: Vec<u32>,
+    gaps: Vec<u8>,
     weights: Vec<i8>,
     bias: Vec<f32>,
     temperature: f32,
+    /// The weight of a feature that no example has.
+    rarest: f32,
     /// What the model was trained from; a change of content makes another one.
     pub fingerprint: [u8; 32],
 }
@@ -56,7 +70,7 @@ pub enum ModelError {
     Foreign,
 }
 
-const MAGIC: &[u8; 8] = b"SBLIN01\n";
+const MAGIC: &[u8; 8] = b"SBLIN02\n";
 
 /// Stable hash of a feature's name (FNV-1a, folded to 32 bits).
 pub fn hash(name: &str) -> u32 {
@@ -67,7 +81,8 @@ pub fn hash(name: &str) -> u32 {
     (state >> 32) as u32 ^ (state & 0xffff_ffff) as u32
 }
 
-/// Trains on the examples in the order given. Cost: about 2 s for 6,000 short texts and 252 classes.
+/// Trains on the examples in the order given. Cost: about 3 s on two cores for 20,000 short texts and 252
+/// classes.
 pub fn train(examples: &[Example], classes: usize, options: Training, fingerprint: [u8; 32]) -> LinearModel {
     let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
     for example in examples {
@@ -84,52 +99,109 @@ pub fn train(examples: &[Example], classes: usize, options: Training, fingerprin
         features,
         idf,
         scales: Vec::new(),
+        starts: vec![0],
+        gaps: Vec::new(),
         weights: Vec::new(),
         bias: vec![0.0; classes],
         temperature: options.temperature,
+        rarest: libm::logf(1.0 + examples.len() as f32 / 1.5),
         fingerprint,
     };
-    let rows: Vec<Vec<(usize, f32)>> = examples.iter().map(|example| model.rows(&example.features)).collect();
-    let mut weights = vec![0.0_f32; model.features.len() * classes];
-    let mut squares = vec![1e-3_f32; model.features.len()];
-    let mut order: Vec<usize> = (0..examples.len()).collect();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut scores = vec![0.0_f32; classes];
-    for _ in 0..options.epochs {
-        shuffle(&mut order, &mut random);
-        for at in &order {
-            let row = &rows[*at];
-            scores.copy_from_slice(&model.bias);
-            for (feature, value) in row {
-                let weights = &weights[feature * classes..(feature + 1) * classes];
-                for (score, weight) in scores.iter_mut().zip(weights) {
-                    *score += weight * value;
-                }
-            }
-            softmax(&mut scores);
-            let share = examples[*at].weight;
-            scores[usize::from(examples[*at].class)] -= 1.0;
-            let energy: f32 = scores.iter().map(|gradient| gradient * gradient).sum();
-            for (bias, gradient) in model.bias.iter_mut().zip(&scores) {
-                *bias -= 0.02 * options.learning_rate * share * gradient;
-            }
-            for (feature, value) in row {
-                // Adagrad with one step size per feature: rare n-grams learn as fast as common stems.
-                squares[*feature] += energy * value * value;
-                let step = options.learning_rate * share * value / squares[*feature].sqrt();
-                let decay = 1.0 - options.l2 * options.learning_rate;
-                let weights = &mut weights[feature * classes..(feature + 1) * classes];
-                for (weight, gradient) in weights.iter_mut().zip(&scores) {
-                    *weight = *weight * decay - step * gradient;
-                }
-            }
-        }
-    }
-    model.quantise(&weights);
+    let rows: Vec<Vec<(u32, f32)>> = examples.iter().map(|example| model.rows(&example.features)).collect();
+    let plane = |class: usize| Plane::train(class, examples, &rows, model.features.len(), options);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(classes.max(1));
+    let mut planes: Vec<(usize, Plane)> = std::thread::scope(|scope| {
+        let worker = |first: usize| {
+            let plane = &plane;
+            scope.spawn(move || {
+                (first..classes).step_by(cores).map(|class| (class, plane(class))).collect::<Vec<_>>()
+            })
+        };
+        let workers: Vec<_> = (0..cores).map(worker).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+    });
+    planes.sort_by_key(|(class, _)| *class);
+    let planes: Vec<Plane> = planes.into_iter().map(|(_, plane)| plane).collect();
+    model.quantise(&planes, options.smallest);
     model
 }
 
-fn shuffle(order: &mut [usize], random: &mut u64) {
+/// What separates one class from all others: a weight per feature, and a bias.
+#[derive(Clone, Debug, Default)]
+struct Plane {
+    weights: Vec<f32>,
+    bias: f32,
+}
+
+impl Plane {
+    /// Dual coordinate descent with shrinking. The bias counts as one more feature of value 1.
+    fn train(
+        class: usize,
+        examples: &[Example],
+        rows: &[Vec<(u32, f32)>],
+        features: usize,
+        options: Training,
+    ) -> Self {
+        let mut plane = Self { weights: vec![0.0; features], bias: 0.0 };
+        let length = |row: &Vec<(u32, f32)>| row.iter().map(|(_, value)| value * value).sum();
+        let lengths: Vec<f32> = rows.iter().map(length).collect();
+        let mut pulls = vec![0.0_f32; rows.len()];
+        let mut order: Vec<u32> = (0..u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
+        let mut active = rows.len();
+        let mut random = 0x9e37_79b9_7f4a_7c15_u64 ^ (class as u64) << 7;
+        let mut shrink_above = f32::INFINITY;
+        for _ in 0..options.passes {
+            shuffle(&mut order[..active], &mut random);
+            let (mut largest, mut least) = (f32::NEG_INFINITY, f32::INFINITY);
+            let mut at = 0;
+            while at < active {
+                let example = order[at] as usize;
+                let side = if usize::from(examples[example].class) == class { 1.0 } else { -1.0 };
+                let slack = 0.5 / (options.cost * examples[example].weight.max(1e-3));
+                let pull = pulls[example];
+                let gradient = plane.margin(&rows[example]) * side - 1.0 + slack * pull;
+                if pull == 0.0 && gradient > shrink_above {
+                    // Far on its own side: out of the way until the others have settled.
+                    active -= 1;
+                    order.swap(at, active);
+                    continue;
+                }
+                let projected = if pull == 0.0 { gradient.min(0.0) } else { gradient };
+                largest = largest.max(projected);
+                least = least.min(projected);
+                if projected.abs() > 1e-6 {
+                    let moved = (pull - gradient / (1.0 + lengths[example] + slack)).max(0.0);
+                    pulls[example] = moved;
+                    plane.shift(&rows[example], (moved - pull) * side);
+                }
+                at += 1;
+            }
+            if largest - least <= options.tolerance {
+                if active == rows.len() {
+                    break;
+                }
+                active = rows.len();
+                shrink_above = f32::INFINITY;
+            } else {
+                shrink_above = if largest <= 0.0 { f32::INFINITY } else { largest };
+            }
+        }
+        plane
+    }
+
+    fn margin(&self, row: &[(u32, f32)]) -> f32 {
+        row.iter().fold(self.bias, |sum, (feature, value)| sum + self.weights[*feature as usize] * value)
+    }
+
+    fn shift(&mut self, row: &[(u32, f32)], step: f32) {
+        self.bias += step;
+        for (feature, value) in row {
+            self.weights[*feature as usize] += step * value;
+        }
+    }
+}
+
+fn shuffle(order: &mut [u32], random: &mut u64) {
     for at in (1..order.len()).rev() {
         *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let other = ((*random >> 33) % (at as u64 + 1)) as usize;
@@ -151,15 +223,19 @@ fn softmax(scores: &mut [f32]) {
 
 /// The temperature that makes the probabilities of `examples` (never trained on) most likely.
 pub fn calibrate(model: &LinearModel, examples: &[Example]) -> f32 {
-    let candidates = (4..=40_u16).map(|step| f32::from(step) * 0.05);
+    let margins: Vec<(Vec<f32>, usize)> = examples
+        .iter()
+        .map(|example| (model.margins(&example.features), usize::from(example.class)))
+        .collect();
     let loss = |temperature: f32| -> f32 {
-        let model = LinearModel { temperature, ..model.clone() };
-        let likelihoods = examples.iter().map(|example| {
-            let scores = model.scores(&example.features);
-            -libm::logf(scores[usize::from(example.class)].max(1e-9))
+        let likelihoods = margins.iter().map(|(margins, class)| {
+            let mut scores: Vec<f32> = margins.iter().map(|margin| margin / temperature).collect();
+            softmax(&mut scores);
+            -libm::logf(scores[*class].max(1e-9))
         });
         likelihoods.sum()
     };
+    let candidates = (1..=60_u16).map(|step| f32::from(step) * 0.01);
     let best =
         candidates.map(|temperature| (loss(temperature), temperature)).min_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or(1.0, |(_, temperature)| temperature)
@@ -174,42 +250,74 @@ impl LinearModel {
         self.classes
     }
 
-    /// Known features of a text with their weights, scaled to length 1.
-    fn rows(&self, features: &[(u32, f32)]) -> Vec<(usize, f32)> {
-        let mut rows: Vec<(usize, f32)> = Vec::with_capacity(features.len());
+    /// Known features of a text with their weights, scaled so that the whole text has length 1: what is unknown
+    /// in it counts as the rarest there is, and a text of strange words keeps close to no class.
+    fn rows(&self, features: &[(u32, f32)]) -> Vec<(u32, f32)> {
+        let mut rows: Vec<(u32, f32)> = Vec::with_capacity(features.len());
+        let mut unknown = 0.0;
         for (feature, weight) in features {
-            if let Ok(at) = self.features.binary_search(feature) {
-                rows.push((at, weight * self.idf[at]));
+            match self.features.binary_search(feature) {
+                Ok(at) => rows.push((u32::try_from(at).unwrap_or(u32::MAX), weight * self.idf[at])),
+                Err(_) => unknown += weight * weight * self.rarest * self.rarest,
             }
         }
-        let length = rows.iter().map(|(_, value)| value * value).sum::<f32>().sqrt();
+        let length = (rows.iter().map(|(_, value)| value * value).sum::<f32>() + unknown).sqrt();
         if length > 0.0 {
             rows.iter_mut().for_each(|(_, value)| *value /= length);
         }
         rows
     }
 
-    /// Probability of each class; they sum to 1. Cost: 10 µs for a short text.
-    pub fn scores(&self, features: &[(u32, f32)]) -> Vec<f32> {
-        let mut scores = self.bias.clone();
+    /// How far the text lies on the side of each class; above 0 is inside.
+    fn margins(&self, features: &[(u32, f32)]) -> Vec<f32> {
+        let mut margins = self.bias.clone();
         for (feature, value) in self.rows(features) {
+            let feature = feature as usize;
             let factor = value * self.scales[feature];
-            let weights = &self.weights[feature * self.classes..(feature + 1) * self.classes];
-            for (score, weight) in scores.iter_mut().zip(weights) {
-                *score += f32::from(*weight) * factor;
+            let entries = self.starts[feature] as usize..self.starts[feature + 1] as usize;
+            let mut class = 0;
+            for (gap, weight) in self.gaps[entries.clone()].iter().zip(&self.weights[entries]) {
+                class += usize::from(*gap);
+                margins[class] += f32::from(*weight) * factor;
             }
         }
+        margins
+    }
+
+    /// Probability of each class; they sum to 1. Cost: 10 µs for a short text.
+    pub fn scores(&self, features: &[(u32, f32)]) -> Vec<f32> {
+        let mut scores = self.margins(features);
         scores.iter_mut().for_each(|score| *score /= self.temperature);
         softmax(&mut scores);
         scores
     }
 
-    fn quantise(&mut self, weights: &[f32]) {
-        for row in weights.chunks_exact(self.classes) {
-            let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+    fn quantise(&mut self, planes: &[Plane], smallest: f32) {
+        for (bias, plane) in self.bias.iter_mut().zip(planes) {
+            *bias = plane.bias;
+        }
+        for feature in 0..self.features.len() {
+            let weights = planes.iter().map(|plane| plane.weights[feature]);
+            let largest = weights.clone().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
             let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+            let mut last = 0;
+            for (class, weight) in weights.enumerate() {
+                let quantised = (weight / scale).round() as i8;
+                if weight.abs() < smallest || quantised == 0 {
+                    continue;
+                }
+                // A gap too wide for a byte is bridged by entries that weigh nothing.
+                while class - last > usize::from(u8::MAX) {
+                    self.gaps.push(u8::MAX);
+                    self.weights.push(0);
+                    last += usize::from(u8::MAX);
+                }
+                self.gaps.push(u8::try_from(class - last).unwrap_or(u8::MAX));
+                self.weights.push(quantised);
+                last = class;
+            }
             self.scales.push(scale);
-            self.weights.extend(row.iter().map(|weight| (weight / scale).round() as i8));
+            self.starts.push(u32::try_from(self.gaps.len()).unwrap_or(u32::MAX));
         }
     }
 
@@ -219,11 +327,16 @@ impl LinearModel {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes();
         out.extend(count(self.classes));
         out.extend(count(self.features.len()));
+        out.extend(count(self.gaps.len()));
         out.extend(self.temperature.to_le_bytes());
-        self.features.iter().for_each(|feature| out.extend(feature.to_le_bytes()));
+        out.extend(self.rarest.to_le_bytes());
+        for list in [&self.features, &self.starts] {
+            list.iter().for_each(|value| out.extend(value.to_le_bytes()));
+        }
         for list in [&self.idf, &self.scales, &self.bias] {
             list.iter().for_each(|value| out.extend(value.to_le_bytes()));
         }
+        out.extend(&self.gaps);
         out.extend(self.weights.iter().map(|weight| weight.to_le_bytes()[0]));
         out
     }
@@ -239,25 +352,36 @@ impl LinearModel {
         fingerprint.copy_from_slice(reader.take(32)?);
         let classes = reader.count()?;
         let features = reader.count()?;
-        let temperature = reader.floats(1)?[0];
-        let hashes = reader.take(features.saturating_mul(4))?;
-        let hashes =
-            hashes.chunks_exact(4).map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]));
+        let entries = reader.count()?;
+        let (temperature, rarest) = (reader.floats(1)?[0], reader.floats(1)?[0]);
         let model = Self {
             classes,
-            features: hashes.collect(),
+            features: reader.counts(features)?,
+            starts: reader.counts(features.saturating_add(1))?,
             idf: reader.floats(features)?,
             scales: reader.floats(features)?,
             bias: reader.floats(classes)?,
-            weights: reader
-                .take(features.saturating_mul(classes))?
-                .iter()
-                .map(|byte| i8::from_le_bytes([*byte]))
-                .collect(),
+            gaps: reader.take(entries)?.to_vec(),
+            weights: reader.take(entries)?.iter().map(|byte| i8::from_le_bytes([*byte])).collect(),
             temperature,
+            rarest,
             fingerprint,
         };
-        if reader.at != bytes.len() { Err(ModelError::Damaged(reader.at)) } else { Ok(model) }
+        if reader.at != bytes.len() || !model.holds_together() {
+            return Err(ModelError::Damaged(reader.at));
+        }
+        Ok(model)
+    }
+
+    /// Every entry belongs to a feature and names a class.
+    fn holds_together(&self) -> bool {
+        let ends = self.starts.first() == Some(&0)
+            && self.starts.last().is_some_and(|end| *end as usize == self.gaps.len())
+            && self.starts.is_sorted();
+        ends && self.starts.windows(2).all(|pair| {
+            let gaps = &self.gaps[pair[0] as usize..pair[1] as usize];
+            gaps.is_empty() || gaps.iter().map(|gap| usize::from(*gap)).sum::<usize>() < self.classes
+        })
     }
 }
 
@@ -277,6 +401,14 @@ impl<'a> Reader<'a> {
     fn count(&mut self) -> Result<usize, ModelError> {
         let chunk = self.take(4)?;
         Ok(u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]) as usize)
+    }
+
+    fn counts(&mut self, count: usize) -> Result<Vec<u32>, ModelError> {
+        let bytes = self.take(count.saturating_mul(4))?;
+        Ok(bytes
+            .chunks_exact(4)
+            .map(|chunk| u32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+            .collect())
     }
 
     fn floats(&mut self, count: usize) -> Result<Vec<f32>, ModelError> {
@@ -307,7 +439,8 @@ mod tests {
         ];
         let examples: Vec<_> =
             texts.iter().enumerate().map(|(i, text)| example(text, u16::from(i >= 3))).collect();
-        train(&examples, 2, Training { min_examples: 1, ..Training::default() }, [7; 32])
+        let model = train(&examples, 2, Training { min_examples: 1, ..Training::default() }, [7; 32]);
+        model.with_temperature(0.2)
     }
 
     #[test]
@@ -320,6 +453,22 @@ mod tests {
     #[test]
     fn training_twice_gives_the_same_bytes() {
         assert_eq!(small().to_bytes(), small().to_bytes());
+    }
+
+    #[test]
+    fn classes_far_apart_are_kept_apart() {
+        let word = |class: u16| format!("word{class}");
+        let examples: Vec<Example> = (0..600)
+            .step_by(100)
+            .flat_map(|class| [example(&word(class), class), example(&format!("{} all", word(class)), class)])
+            .collect();
+        let model = train(&examples, 600, Training { min_examples: 1, ..Training::default() }, [0; 32]);
+        for class in (0..600).step_by(100) {
+            let margins = model.margins(&example(&word(class), 0).features);
+            let best = (0..600).max_by(|a, b| margins[*a].total_cmp(&margins[*b]));
+            assert_eq!(best, Some(usize::from(class)));
+        }
+        assert_eq!(LinearModel::from_bytes(&model.to_bytes()), Ok(model));
     }
 
     #[test]

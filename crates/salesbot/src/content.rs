@@ -128,6 +128,7 @@ impl Content {
                 rules: self.file("nlu/rules.yaml"),
                 tone: self.file("nlu/tone.yaml"),
                 context: self.file("nlu/context.yaml"),
+                concepts: self.file("nlu/concepts.yaml"),
             },
             categories: self.file("nlu/categories.yaml"),
             flows: FlowSources {

@@ -15,6 +15,10 @@ const YES_WORDS: usize = 6;
 const SHORT_ANSWER: usize = 4;
 /// An objection or a farewell so sure is no answer to an open question.
 const SURE_OBJECTION: f32 = 0.8;
+/// A question so sure is one, though it has no question mark and names facts.
+const SURE_QUESTION: f32 = 0.5;
+/// … and so sure, though it does not speak to us either.
+const SURE_TOLD: f32 = 0.9;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -119,19 +123,26 @@ impl Nlu {
         let freely = answers
             && reading.method == Method::Linear
             && asked_for.is_some_and(|slot| self.context.free_slots.iter().any(|free| free == slot));
+        let to_us = self.context.speaks_to_us(&text.flat);
         let told = !text.asks
             && catalog.is_question(reading.intent)
             && reading.method == Method::Linear
+            && (reading.confidence < SURE_QUESTION || !to_us && reading.confidence < SURE_TOLD)
             && !filled.is_empty();
         // "одежду турецкую продаю" speaks of a trade and asks nothing.
         let describes = !text.asks
+            && !to_us
             && catalog.in_group(reading.intent, "business_scenarios")
             && filled.contains(&"business_type");
         // Nothing was said before that these facts could correct: "у меня 5 магазинов" tells it first.
         let first_told = catalog.is(reading.intent, "correct_info")
             && reading.method == Method::Linear
+            && reading.confidence < SURE_OBJECTION
             && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
-        let yields = (self.context.yields_to_data(name) && !text.asks)
+        let firm = !answers
+            && (catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection"))
+            && reading.confidence >= SURE_OBJECTION;
+        let yields = (self.context.yields_to_data(name) && !text.asks && !firm)
             || first_told
             || describes
             || told

@@ -7,23 +7,26 @@ use salesbot_models::linear::{self, Example, LinearModel, Training, hash};
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, items, parse, strings};
 use sha2::{Digest, Sha256};
 
+use super::NluSources;
+use super::concepts::{Concepts, fold};
 use super::pattern::Patterns;
 use super::slots::joined;
 use super::text::{Lexicon, Text, stem};
 
-/// Share of the rules in a reading in which one fires.
-const RULE_SHARE: f32 = 0.6;
+/// Share of a rule in a reading: it speaks where the words leave the reading open.
+const RULE_WEIGHT: f32 = 0.3;
 /// Candidates kept: the shortlist a language model may be asked about.
 const KEPT: usize = 24;
 /// Below this the message is `unclear`.
-pub const UNCLEAR_BELOW: f32 = 0.15;
+pub const UNCLEAR_BELOW: f32 = 0.3;
 /// Changing the features changes the model; part of its fingerprint.
-const FEATURES_VERSION: &str = "stems-chars-2";
+const FEATURES_VERSION: &str = "stems-chars-concepts-3";
 
 #[derive(Clone, Debug)]
 pub struct Classifier {
     rules: Vec<Rule>,
     model: LinearModel,
+    concepts: Concepts,
     /// Intents no question may be read as.
     refusals: Vec<bool>,
     /// The intent that needs a real contact.
@@ -34,6 +37,7 @@ pub struct Classifier {
 struct Rule {
     intent: IntentId,
     score: f32,
+    weight: f32,
     any: Patterns,
     none: Patterns,
     max_words: usize,
@@ -73,6 +77,15 @@ fn load_rules(
     rules
 }
 
+/// The rules' own examples: their words are known words, whatever else is.
+pub(super) fn rule_examples(file: &SourceFile) -> Vec<String> {
+    // What is wrong with the file is said when the rules are loaded.
+    let Some(root) = parse(file, &mut Diagnostics::default()) else { return Vec::new() };
+    let rules = root.get("rules").map(items).unwrap_or_default();
+    let lists = rules.iter().flat_map(|rule| [rule.get("fits"), rule.get("not")]).flatten();
+    lists.flat_map(items).filter_map(|node| node.text()).map(str::to_owned).collect()
+}
+
 fn load_rule(
     node: &Node,
     file: &SourceFile,
@@ -84,6 +97,7 @@ fn load_rule(
     let mut fields = Fields::of(node, file, diagnostics)?;
     let name: String = fields.required("intent")?;
     let score = fields.required("score")?;
+    let weight = fields.or("weight", RULE_WEIGHT);
     let any = fields.node("any");
     let none = fields.node("none");
     let max_words = fields.or("max_words", usize::MAX);
@@ -101,6 +115,7 @@ fn load_rule(
     let rule = Rule {
         intent,
         score,
+        weight,
         any: joined(any, file, diagnostics),
         none: joined(none, file, diagnostics),
         max_words,
@@ -134,15 +149,15 @@ impl Classifier {
     /// Loads the rules and the model. `shipped` is used when it was trained from exactly this content; else
     /// the model is trained here (2 to 4 s) and `retrained` says so.
     pub fn load(
-        file: &SourceFile,
-        lexicon_file: &SourceFile,
+        sources: &NluSources,
         catalog: &IntentCatalog,
         lexicon: &Lexicon,
         shipped: &[&[u8]],
         diagnostics: &mut Diagnostics,
     ) -> (Self, bool) {
-        let rules = load_rules(file, catalog, lexicon, diagnostics);
-        let fingerprint = fingerprint(catalog, lexicon_file);
+        let rules = load_rules(&sources.rules, catalog, lexicon, diagnostics);
+        let concepts = Concepts::load(&sources.concepts, diagnostics);
+        let fingerprint = fingerprint(catalog, sources);
         let known = shipped.iter().find_map(|bytes| {
             LinearModel::from_bytes(bytes).ok().filter(|model| model.fingerprint == fingerprint)
         });
@@ -152,7 +167,7 @@ impl Classifier {
                 // A broken load is not worth seconds of training.
                 linear::train(&[], catalog.len(), Training::default(), [0; 32])
             } else {
-                train(catalog, lexicon, fingerprint)
+                train(catalog, lexicon, &concepts, fingerprint)
             }
         });
         let refusals = catalog
@@ -163,7 +178,7 @@ impl Classifier {
             })
             .collect();
         let contact = catalog.id("contact_provided").map(|id| usize::from(id.0));
-        (Self { rules, model, refusals, contact }, retrained)
+        (Self { rules, model, concepts, refusals, contact }, retrained)
     }
 
     pub fn model(&self) -> &LinearModel {
@@ -184,7 +199,7 @@ impl Classifier {
 
     /// Candidates, best first. The probabilities of all intents sum to 1.
     pub fn candidates(&self, flat: &str, raw: &str, asks: bool, has_contact: bool) -> Vec<Candidate> {
-        let mut scores = self.model.scores(&features(flat, asks));
+        let mut scores = self.model.scores(&features(flat, asks, &self.concepts));
         let mut fired: Vec<(&Rule, String)> = Vec::new();
         for rule in &self.rules {
             if let Some(evidence) = rule.evidence(flat, raw, asks, has_contact) {
@@ -204,14 +219,14 @@ impl Classifier {
             // Without a phone or an address nothing was left, whatever the words say.
             *score *= 0.1;
         }
-        let strongest = fired.iter().map(|(rule, _)| rule.score).fold(0.0, f32::max);
+        let strength = |rule: &Rule| rule.weight * rule.score;
+        let strongest = fired.iter().map(|(rule, _)| strength(rule)).fold(0.0, f32::max);
         if strongest > 0.0 {
-            scores.iter_mut().for_each(|score| *score *= 1.0 - RULE_SHARE * strongest);
-            // Rules that fire together share the weight by their scores; the surest one takes most.
-            let total: f32 = fired.iter().map(|(rule, _)| rule.score * rule.score).sum();
+            scores.iter_mut().for_each(|score| *score *= 1.0 - strongest);
+            // Rules that fire together share the weight by their strength; the surest one takes most.
+            let total: f32 = fired.iter().map(|(rule, _)| strength(rule) * strength(rule)).sum();
             for (rule, _) in &fired {
-                scores[usize::from(rule.intent.0)] +=
-                    RULE_SHARE * strongest * rule.score * rule.score / total;
+                scores[usize::from(rule.intent.0)] += strongest * strength(rule) * strength(rule) / total;
             }
         }
         let mut order: Vec<usize> = (0..scores.len()).collect();
@@ -233,8 +248,11 @@ impl Classifier {
     }
 }
 
+/// How much a concept weighs in a text beside a word of weight 1.
+const CONCEPT: f32 = 0.8;
+
 /// What the model sees of a message: stems, pairs of stems, pieces of words, and whether it asks.
-pub fn features(flat: &str, asks: bool) -> Vec<(u32, f32)> {
+pub fn features(flat: &str, asks: bool, concepts: &Concepts) -> Vec<(u32, f32)> {
     let words: Vec<&str> = flat.split(' ').filter(|word| !word.is_empty()).take(40).collect();
     let stems: Vec<String> = words.iter().map(|word| shape(word)).collect();
     let mut list: Vec<(u32, f32)> = Vec::with_capacity(words.len() * 12);
@@ -253,9 +271,12 @@ pub fn features(flat: &str, asks: bool) -> Vec<(u32, f32)> {
         for size in 3..=4 {
             for piece in letters.windows(size) {
                 let piece: String = piece.iter().collect();
-                list.push((hash(&format!("c:{piece}")), 0.35));
+                list.push((hash(&format!("c:{piece}")), 0.7));
             }
         }
+    }
+    for concept in concepts.find(&words) {
+        list.push((hash(&format!("k:{concept}")), CONCEPT));
     }
     if let Some(first) = stems.first() {
         list.push((hash(&format!("f:{first}")), 0.5));
@@ -278,14 +299,16 @@ fn shape(word: &str) -> String {
     if word.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return format!("#{}", word.len().min(7));
     }
-    stem(word)
+    stem(&fold(word))
 }
 
 /// What the model depends on: the utterances, the words that repair them, and the features.
-fn fingerprint(catalog: &IntentCatalog, lexicon_file: &SourceFile) -> [u8; 32] {
+fn fingerprint(catalog: &IntentCatalog, sources: &NluSources) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(FEATURES_VERSION);
-    hasher.update(&lexicon_file.text);
+    hasher.update(format!("{:?}", Training::default()));
+    hasher.update(&sources.lexicon.text);
+    hasher.update(&sources.concepts.text);
     for (_, spec) in catalog.iter() {
         hasher.update(format!("\n#{}", spec.name));
         for text in spec.examples.iter().chain(&spec.held_out) {
@@ -297,13 +320,18 @@ fn fingerprint(catalog: &IntentCatalog, lexicon_file: &SourceFile) -> [u8; 32] {
 }
 
 /// Trains on the examples, then sets the temperature on the held-out texts.
-fn train(catalog: &IntentCatalog, lexicon: &Lexicon, fingerprint: [u8; 32]) -> LinearModel {
+fn train(
+    catalog: &IntentCatalog,
+    lexicon: &Lexicon,
+    concepts: &Concepts,
+    fingerprint: [u8; 32],
+) -> LinearModel {
     let mut examples = Vec::new();
     let mut held_out = Vec::new();
     for (id, spec) in catalog.iter() {
         let example = |text: &String| {
             let text = Text::read(text, lexicon);
-            Example { features: features(&text.flat, text.asks), class: id.0, weight: 1.0 }
+            Example { features: features(&text.flat, text.asks, concepts), class: id.0, weight: 1.0 }
         };
         examples.extend(spec.examples.iter().map(example));
         held_out.extend(spec.held_out.iter().map(example));

@@ -78,9 +78,10 @@ impl Concepts {
         for (at, word) in folded.iter().enumerate() {
             let mut take = |list: Option<&Vec<Entry>>| {
                 for (rest, id) in list.into_iter().flatten() {
-                    let fits = rest.iter().enumerate().all(|(step, part)| {
-                        folded.get(at + 1 + step).is_some_and(|next| part.fits(next))
-                    });
+                    let fits = rest
+                        .iter()
+                        .enumerate()
+                        .all(|(step, part)| folded.get(at + 1 + step).is_some_and(|next| part.fits(next)));
                     if fits {
                         found.push(*id);
                     }

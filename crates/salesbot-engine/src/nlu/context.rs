@@ -24,6 +24,9 @@ pub struct Context {
     /// Words that may stand beside a plain yes or no.
     pub fillers: Vec<String>,
     pub unsure: super::pattern::Patterns,
+    /// By what the client speaks to us.
+    to_us_words: Vec<String>,
+    to_us_endings: Vec<String>,
     pub(super) refinements: Refinements,
 }
 
@@ -56,6 +59,7 @@ impl Context {
         let rows = fields.node("short_answers");
         let progress = fields.node("progress");
         let refine = fields.node("refine");
+        let to_us = fields.node("to_us");
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
         context.but = fields.optional("but").unwrap_or_default();
@@ -94,12 +98,25 @@ impl Context {
             check(&intent, node.place, diagnostics);
             context.progress.push((key.text().unwrap_or_default().to_owned(), intent, slots));
         }
+        let part = |key: &str| -> Vec<String> {
+            let list = to_us.and_then(|node| node.get(key)).map(items).unwrap_or_default();
+            list.iter().filter_map(|node| node.text()).map(str::to_owned).collect()
+        };
+        (context.to_us_words, context.to_us_endings) = (part("words"), part("endings"));
         let refine = refine.map(items).unwrap_or_default();
         context.refinements = Refinements::load(refine, file, catalog, diagnostics);
         for name in &context.yields_to_data {
             check(name, root.place, diagnostics);
         }
         context
+    }
+
+    /// The client speaks to us: "ваша", "работаете".
+    pub fn speaks_to_us(&self, flat: &str) -> bool {
+        flat.split(' ').any(|word| {
+            self.to_us_words.iter().any(|known| known == word)
+                || self.to_us_endings.iter().any(|ending| word.ends_with(ending.as_str()))
+        })
     }
 
     /// A plain yes, no or "don't know" of at most five words.

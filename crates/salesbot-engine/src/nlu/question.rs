@@ -90,7 +90,7 @@ impl Nlu {
     /// the talk's context behind it.
     pub fn is_sure(&self, read: &Understanding) -> bool {
         match read.method {
-            Method::Context => return true,
+            Method::Context => return read.confidence >= SURE,
             Method::Fallback => return false,
             Method::Rule | Method::Linear | Method::Llm => {}
         }

@@ -12,10 +12,13 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use salesbot_dialogue::flow::Flow;
-use salesbot_dialogue::{DialogueState, SlotFill, Turn};
+use salesbot_dialogue::{DialogueState, IntentCatalog, IntentSpec, SlotFill, Turn};
+use salesbot_engine::nlu::Nlu as Understands;
+use salesbot_yaml::Diagnostics;
 
 use super::eval::{lines, texts};
 use super::{Found, say};
+use crate::content::Content;
 use crate::load::{self, Loaded};
 use scores::{Scored, Scores};
 
@@ -30,6 +33,9 @@ pub enum Nlu {
         /// Score the held-out utterances of the intent files instead of a file
         #[arg(long, conflicts_with = "file")]
         held_out: bool,
+        /// Score the examples themselves, each part by a classifier trained on the other parts
+        #[arg(long, conflicts_with_all = ["file", "held_out"], value_parser = clap::value_parser!(u32).range(2..=20))]
+        folds: Option<u32>,
         #[arg(long)]
         json: bool,
         #[arg(long)]
@@ -64,16 +70,21 @@ pub fn nlu(command: &Nlu, overlay: Option<&Path>) -> Result<Found> {
             }
             Ok(Found::Nothing)
         }
-        Nlu::Eval { file, held_out, json, min_top1, report } => {
-            let cases = match (file, held_out) {
-                (Some(file), _) => lines(file)?,
-                (None, true) => held_out_cases(&loaded),
-                (None, false) => bail!("name a file of labelled messages, or ask for `--held-out`"),
-            };
-            let scores = evaluate(&loaded, &cases)?;
+        Nlu::Eval { file, held_out, folds, json, min_top1, report } => {
+            let mut scores = Scores::default();
+            let nlu = &loaded.engine.nlu;
+            match (file, held_out, folds) {
+                (Some(file), ..) => evaluate(&loaded, nlu, &lines(file)?, &mut scores)?,
+                (None, true, _) => evaluate(&loaded, nlu, &held_out_cases(&loaded), &mut scores)?,
+                (None, false, Some(folds)) => cross_validate(&loaded, overlay, *folds, &mut scores)?,
+                (None, false, None) => {
+                    bail!("name a file of labelled messages, or ask for `--held-out` or `--folds 5`")
+                }
+            }
             if let Some(folder) = report {
+                let what = if *held_out { "held-out utterances" } else { "cross-validation" };
                 let name = file.as_ref().map_or_else(
-                    || "held-out utterances".to_owned(),
+                    || what.to_owned(),
                     |file| file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
                 );
                 report::write(folder, &name, &scores, &loaded.engine.catalog.intents)?;
@@ -95,6 +106,9 @@ pub fn nlu(command: &Nlu, overlay: Option<&Path>) -> Result<Found> {
     }
 }
 
+/// The turn a message without a context is taken for.
+const MID_TALK: u32 = 5;
+
 /// A state as the `context` of an evaluation line describes it: state, asked, last_action, slots.
 fn standing(context: &Value, flow: &Flow) -> DialogueState {
     let mut state = DialogueState { flow: flow.name.clone(), ..DialogueState::default() };
@@ -104,7 +118,10 @@ fn standing(context: &Value, flow: &Flow) -> DialogueState {
     if let Ok(asked) = serde_json::from_value::<salesbot_dialogue::Asked>(context["asked"].clone()) {
         state.asked = Some(asked);
     }
-    if !context.is_null() {
+    if context.is_null() {
+        // Nowhere in particular: the rules for a first message stay out of it.
+        state.counters.turn = MID_TALK;
+    } else {
         let action = context["last_action"].as_str().unwrap_or_default().to_owned();
         state.turns.push(salesbot_dialogue::Exchange {
             action,
@@ -168,17 +185,41 @@ fn fits(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
-fn evaluate(loaded: &Loaded, cases: &[Value]) -> Result<Scores> {
+/// Examples in `folds` parts, dealt out by a hash of the text; each is read by a classifier that has not seen it.
+fn cross_validate(loaded: &Loaded, overlay: Option<&Path>, folds: u32, scores: &mut Scores) -> Result<()> {
+    let sources = Content::open(overlay)?.sources();
+    let intents = &loaded.engine.catalog.intents;
+    let part = |text: &str| salesbot_models::linear::hash(text) % folds;
+    for fold in 0..folds {
+        let mut cases = Vec::new();
+        let mut specs = Vec::new();
+        for (_, spec) in intents.iter() {
+            let (seen, unseen): (Vec<String>, Vec<String>) =
+                spec.examples.iter().cloned().partition(|text| part(text) != fold);
+            let case = |text: &String| json!({"text": text, "accept": [spec.name.as_str()]});
+            cases.extend(unseen.iter().map(case));
+            specs.push(IntentSpec { examples: seen, ..spec.clone() });
+        }
+        let catalog = IntentCatalog::from_specs(specs);
+        let vocabulary: Vec<&str> = loaded.engine.retriever.knowledge.vocabulary().collect();
+        let mut diagnostics = Diagnostics::default();
+        let nlu = Understands::load(&sources.nlu, &catalog, vocabulary, &[], &mut diagnostics);
+        anyhow::ensure!(!diagnostics.has_errors(), "{diagnostics}");
+        evaluate(loaded, &nlu, &cases, scores)?;
+    }
+    Ok(())
+}
+
+fn evaluate(loaded: &Loaded, nlu: &Understands, cases: &[Value], scores: &mut Scores) -> Result<()> {
     let engine = &loaded.engine;
     let flow = active(loaded)?;
     let intents = &engine.catalog.intents;
-    let mut scores = Scores::default();
     for case in cases {
         let text = case["text"].as_str().context("a line without `text`")?;
         let state = standing(&case["context"], flow);
         let turn = Turn { message: text, state: &state, flow, now: 0 };
         let begun = Instant::now();
-        let read = engine.nlu.understand(&turn, intents, engine.options.nlu);
+        let read = nlu.understand(&turn, intents, engine.options.nlu);
         scores.times_us.push(begun.elapsed().as_micros());
         let accept = texts(&case["accept"]);
         let got = intents.name(read.intent);
@@ -202,14 +243,14 @@ fn evaluate(loaded: &Loaded, cases: &[Value]) -> Result<Scores> {
             wanted: if hit { got.to_owned() } else { accept.first().cloned().unwrap_or_default() },
             got: got.to_owned(),
             confidence: read.confidence,
-            sure: engine.nlu.is_sure(&read),
+            sure: nlu.is_sure(&read),
             hit,
             near: hit || near,
             handled: hit || alike,
             harmful,
         });
     }
-    Ok(scores)
+    Ok(())
 }
 
 /// Counts labelled slots; the phone and the e-mail of `contact_info` go by names of their own. Returns what is wrong.
