@@ -22,6 +22,7 @@ use salesbot_yaml::{Diagnostics, SourceFile};
 
 use answer::{Reading, SURE_UNCLEAR, Said};
 use classify::{Classifier, UNCLEAR_BELOW};
+use concepts::Concepts;
 use context::{Context, Polarity};
 use lexicon::load_lexicon;
 use pattern::Patterns;
@@ -124,14 +125,25 @@ impl Nlu {
     ) -> Self {
         let mut context = Context::load(&sources.context, catalog, diagnostics);
         let (mut lexicon, greetings) = load_lexicon(&sources.lexicon, &mut context, diagnostics);
-        for (_, spec) in catalog.iter() {
-            lexicon.learn(spec.examples.iter().map(String::as_str));
-        }
-        lexicon.learn(classify::rule_examples(&sources.rules).iter().map(String::as_str));
-        lexicon.finish();
-        let slots = Slots::load(&sources.slots, diagnostics);
-        let tone = ToneReader::load(&sources.tone, diagnostics);
-        let (classifier, retrained) = Classifier::load(sources, catalog, &lexicon, models, diagnostics);
+        // The words of 20,000 examples take as long as all the patterns: both at once.
+        let (slots, tone, concepts, found) = std::thread::scope(|scope| {
+            let patterns = scope.spawn(|| {
+                let mut found = Diagnostics::default();
+                let slots = Slots::load(&sources.slots, &mut found);
+                let tone = ToneReader::load(&sources.tone, &mut found);
+                let concepts = Concepts::load(&sources.concepts, &mut found);
+                (slots, tone, concepts, found)
+            });
+            for (_, spec) in catalog.iter() {
+                lexicon.learn(spec.examples.iter().map(String::as_str));
+            }
+            lexicon.learn(classify::rule_examples(&sources.rules).iter().map(String::as_str));
+            lexicon.finish();
+            patterns.join().expect("loading reports, it does not panic")
+        });
+        diagnostics.extend(found);
+        let (classifier, retrained) =
+            Classifier::load(sources, catalog, &lexicon, concepts, models, diagnostics);
         // Only now: an edited knowledge base must not mean another classifier.
         lexicon.learn(vocabulary);
         lexicon.finish();

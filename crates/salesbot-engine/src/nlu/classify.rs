@@ -152,11 +152,11 @@ impl Classifier {
         sources: &NluSources,
         catalog: &IntentCatalog,
         lexicon: &Lexicon,
+        concepts: Concepts,
         shipped: &[&[u8]],
         diagnostics: &mut Diagnostics,
     ) -> (Self, bool) {
         let rules = load_rules(&sources.rules, catalog, lexicon, diagnostics);
-        let concepts = Concepts::load(&sources.concepts, diagnostics);
         let fingerprint = fingerprint(catalog, sources);
         let known = shipped.iter().find_map(|bytes| {
             LinearModel::from_bytes(bytes).ok().filter(|model| model.fingerprint == fingerprint)

@@ -4,12 +4,14 @@
 mod numbers;
 mod repair;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rust_stemmers::{Algorithm, Stemmer};
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use salesbot_dialogue::understanding::Language;
+use salesbot_models::linear::hash;
 
 use numbers::{dictated, digits};
 pub use repair::{map_layout, translit};
@@ -65,8 +67,11 @@ pub struct Lexicon {
     words: HashMap<String, u32>,
     /// Stems of the known words: another form of a known word needs no repair.
     stems: HashSet<String>,
-    /// Every known word with one letter left out, for finding near words.
-    gaps: HashMap<String, Vec<String>>,
+    /// The words in the order they were learnt; those up to `indexed` are in `gaps`.
+    learnt: Vec<String>,
+    indexed: usize,
+    /// Hash of every known word with one letter left out, for finding near words: places in `learnt`.
+    gaps: HashMap<u32, Vec<u32>>,
 }
 
 /// Only so much of a message is read word by word; contacts are sought in all of it.
@@ -84,25 +89,28 @@ impl Lexicon {
         for text in texts {
             for word in words(&plain(text)) {
                 if word.chars().all(|c| c.is_alphabetic() && !c.is_ascii()) {
-                    *self.words.entry(word.to_owned()).or_default() += 1;
-                    self.stems.insert(stem(word));
+                    if let Some(count) = self.words.get_mut(word) {
+                        *count += 1;
+                    } else {
+                        self.words.insert(word.to_owned(), 1);
+                        self.stems.insert(stem(word));
+                        self.learnt.push(word.to_owned());
+                    }
                 }
             }
         }
     }
 
-    /// Builds the index of near words from all that was learnt so far.
+    /// Builds the index of near words from what was learnt since the last time.
     pub fn finish(&mut self) {
-        self.gaps.clear();
-        let mut sorted: Vec<&String> = self.words.keys().collect();
-        sorted.sort();
-        for word in sorted {
+        for (at, word) in self.learnt.iter().enumerate().skip(self.indexed) {
             if word.chars().count() >= SPELLED_FROM {
                 for gap in gaps(word) {
-                    self.gaps.entry(gap).or_default().push(word.clone());
+                    self.gaps.entry(hash(&gap)).or_default().push(u32::try_from(at).unwrap_or(u32::MAX));
                 }
             }
         }
+        self.indexed = self.learnt.len();
     }
 
     /// At least one word of the text is a known one.
@@ -139,7 +147,8 @@ impl Lexicon {
         let mut found: Vec<(&str, u32)> = Vec::new();
         let own = gaps(word);
         for key in own.iter().map(String::as_str).chain([word]) {
-            for candidate in self.gaps.get(key).into_iter().flatten() {
+            for at in self.gaps.get(&hash(key)).into_iter().flatten() {
+                let candidate = &self.learnt[*at as usize];
                 found.push((candidate, self.words[candidate]));
             }
             if let Some((candidate, count)) = self.words.get_key_value(key) {
@@ -166,8 +175,13 @@ fn gaps(word: &str) -> Vec<String> {
 
 /// Unicode form, lower case, ё as е, one dash, one quote, no invisible signs.
 pub fn plain(text: &str) -> String {
+    // Almost every text is in its normal form already.
+    let normal = match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => Cow::Borrowed(text),
+        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
+    };
     let mut out = String::with_capacity(text.len());
-    for c in text.nfc().flat_map(char::to_lowercase) {
+    for c in normal.chars().flat_map(char::to_lowercase) {
         match c {
             'ё' => out.push('е'),
             '–' | '—' | '−' | '‑' => out.push('-'),
