@@ -13,6 +13,10 @@ use salesbot_dialogue::{Catalog, DialogueState, Turn, commit, decide, snapshot};
 use salesbot_knowledge::Query;
 use serde_json::{Value, json};
 
+/// Counts what each benchmark allocates.
+#[global_allocator]
+static ALLOCATOR: divan::AllocProfiler = divan::AllocProfiler::system();
+
 fn main() {
     divan::main();
 }
@@ -71,6 +75,23 @@ fn understanding(bencher: Bencher<'_, '_>) {
             engine.options.nlu,
         )
     });
+}
+
+/// The longest message that is read: 4,000 characters of sentences, of one sentence, and of one word.
+#[divan::bench(args = ["sentences", "one_sentence", "one_word", "commas"])]
+fn understanding_of_4000_characters(bencher: Bencher<'_, '_>, kind: &str) {
+    let unit = match kind {
+        "sentences" => "у нас два магазина и склад. остатки не бьются, а сколько стоит программа? ",
+        "one_sentence" => "у нас два магазина и склад остатки не бьются девочки забывают пробивать ",
+        "one_word" => "аптека",
+        _ => "касса, сканер, весы, ",
+    };
+    let message: String = unit.chars().cycle().take(4_000).collect();
+    let state = talked();
+    let engine = &loaded().engine;
+    let flow = engine.catalog.flow("spin_selling").expect("shipped");
+    let turn = Turn { message: &message, state: &state, flow, now: 0 };
+    bencher.bench_local(|| engine.nlu.understand(&turn, &engine.catalog.intents, engine.options.nlu));
 }
 
 /// Decide and commit alone, the understanding given.
