@@ -83,10 +83,21 @@ impl Engine {
         let (nlu, retriever) = match read_alike {
             Some(engine) => (Arc::clone(&engine.nlu), Arc::clone(&engine.retriever)),
             None => {
-                let knowledge = Knowledge::load(&sources.knowledge, options.strict_counts, &mut diagnostics);
-                let vocabulary: Vec<&str> = knowledge.vocabulary().collect();
-                let nlu = Nlu::load(&sources.nlu, &intents, vocabulary, models, &mut diagnostics);
-                (Arc::new(nlu), Arc::new(Retriever::new(knowledge, &categories.stop_words)))
+                // Neither needs the other until both are there.
+                let (mut nlu, retriever, found) = std::thread::scope(|scope| {
+                    let reading = scope.spawn(|| {
+                        let mut found = Diagnostics::default();
+                        let knowledge =
+                            Knowledge::load(&sources.knowledge, options.strict_counts, &mut found);
+                        (Retriever::new(knowledge, &categories.stop_words), found)
+                    });
+                    let nlu = Nlu::load(&sources.nlu, &intents, models, &mut diagnostics);
+                    let (retriever, found) = reading.join().expect("loading reports, it does not panic");
+                    (nlu, retriever, found)
+                });
+                diagnostics.extend(found);
+                nlu.learn(retriever.knowledge.vocabulary());
+                (Arc::new(nlu), Arc::new(retriever))
             }
         };
         let mut slots = nlu.slots().names();

@@ -182,7 +182,7 @@ fn engine_beside(
         && let Some(path) = cache
     {
         tracing::info!(path = %path.display(), "the intent examples changed: a new classifier was trained");
-        let bytes = engine.nlu.classifier().model().to_bytes();
+        let bytes = engine.nlu.models().to_bytes();
         // Without a cache the next start trains again, which costs seconds and nothing else.
         if path.parent().is_some_and(|folder| std::fs::create_dir_all(folder).is_ok())
             && let Err(error) = std::fs::write(&path, bytes)

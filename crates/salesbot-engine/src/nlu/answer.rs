@@ -15,10 +15,12 @@ const YES_WORDS: usize = 6;
 const SHORT_ANSWER: usize = 4;
 /// An objection or a farewell so sure is no answer to an open question.
 const SURE_OBJECTION: f32 = 0.8;
+/// Words of a bare fact: "троим".
+const BARE_FACT: usize = 2;
 /// A question so sure is one, though it has no question mark and names facts.
 const SURE_QUESTION: f32 = 0.5;
 /// … and so sure, though it does not speak to us either.
-const SURE_TOLD: f32 = 0.9;
+const SURE_TOLD: f32 = 0.75;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -137,14 +139,18 @@ impl Nlu {
         // Nothing was said before that these facts could correct: "у меня 5 магазинов" tells it first.
         let first_told = catalog.is(reading.intent, "correct_info")
             && reading.method == Method::Linear
-            && reading.confidence < SURE_OBJECTION
+            && (reading.confidence < SURE_OBJECTION || text.word_count() <= BARE_FACT)
             && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
+        // "2 человека вместе со мной" calls for nobody.
+        let calls =
+            answers && catalog.in_category(reading.intent, "escalation") && reading.method == Method::Linear;
         let firm = !answers
             && (catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection"))
             && reading.confidence >= SURE_OBJECTION;
         let yields = (self.context.yields_to_data(name) && !text.asks && !firm)
             || first_told
             || describes
+            || calls
             || told
             || freely
             || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
@@ -222,7 +228,7 @@ impl Nlu {
                     && asked.slot.is_none()
                     && self.lexicon.reads_as_words(&text.flat)
             }
-            "purchase_stage" => true,
+            "purchase_stage" => reading.confidence < SURE_QUESTION,
             _ => false,
         }
     }

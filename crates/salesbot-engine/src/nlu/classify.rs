@@ -2,33 +2,31 @@
 //! questions from being read as refusals.
 
 use salesbot_dialogue::understanding::{Candidate, Method};
-use salesbot_dialogue::{IntentCatalog, IntentId};
-use salesbot_models::linear::{self, Example, LinearModel, Training, hash};
+use salesbot_dialogue::{IntentCatalog, IntentId, IntentSpec};
+use salesbot_models::linear::{LinearModel, hash, hash_parts};
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, items, parse, strings};
-use sha2::{Digest, Sha256};
 
-use super::NluSources;
 use super::concepts::{Concepts, fold};
 use super::pattern::Patterns;
 use super::slots::joined;
 use super::text::{Lexicon, Text, stem};
 
 /// Share of a rule in a reading: it speaks where the words leave the reading open.
-const RULE_WEIGHT: f32 = 0.3;
+const RULE_WEIGHT: f32 = 0.2;
+/// Share left to thanks, agreement and farewell when the message asks something.
+const POLITE_WHEN_ASKING: f32 = 0.15;
 /// Candidates kept: the shortlist a language model may be asked about.
 const KEPT: usize = 24;
 /// Below this the message is `unclear`.
 pub const UNCLEAR_BELOW: f32 = 0.3;
-/// Changing the features changes the model; part of its fingerprint.
-const FEATURES_VERSION: &str = "stems-chars-concepts-3";
 
 #[derive(Clone, Debug)]
 pub struct Classifier {
     rules: Vec<Rule>,
     model: LinearModel,
     concepts: Concepts,
-    /// Intents no question may be read as.
-    refusals: Vec<bool>,
+    /// What is left of each intent's score when the message asks: nothing of a refusal, little of politeness.
+    asked: Vec<f32>,
     /// The intent that needs a real contact.
     contact: Option<usize>,
 }
@@ -146,43 +144,32 @@ fn load_rule(
 }
 
 impl Classifier {
-    /// Loads the rules and the model. `shipped` is used when it was trained from exactly this content; else
-    /// the model is trained here (2 to 4 s) and `retrained` says so.
-    pub fn load(
-        sources: &NluSources,
+    pub(super) fn new(
+        model: LinearModel,
+        concepts: Concepts,
+        rules: &SourceFile,
         catalog: &IntentCatalog,
         lexicon: &Lexicon,
-        concepts: Concepts,
-        shipped: &[&[u8]],
         diagnostics: &mut Diagnostics,
-    ) -> (Self, bool) {
-        let rules = load_rules(&sources.rules, catalog, lexicon, diagnostics);
-        let fingerprint = fingerprint(catalog, sources);
-        let known = shipped.iter().find_map(|bytes| {
-            LinearModel::from_bytes(bytes).ok().filter(|model| model.fingerprint == fingerprint)
-        });
-        let retrained = known.is_none();
-        let model = known.unwrap_or_else(|| {
-            if diagnostics.has_errors() {
-                // A broken load is not worth seconds of training.
-                linear::train(&[], catalog.len(), Training::default(), [0; 32])
-            } else {
-                train(catalog, lexicon, &concepts, fingerprint)
-            }
-        });
-        let refusals = catalog
-            .iter()
-            .map(|(_, spec)| {
-                spec.category == "objection"
-                    || ["rejection", "no_need", "no_problem"].contains(&spec.name.as_str())
-            })
-            .collect();
+    ) -> Self {
+        let rules = load_rules(rules, catalog, lexicon, diagnostics);
+        let left = |spec: &IntentSpec| match spec.name.as_str() {
+            "rejection" | "no_need" | "no_problem" => 0.0,
+            "agreement" | "gratitude" | "farewell" => POLITE_WHEN_ASKING,
+            _ if spec.category == "objection" => 0.0,
+            _ => 1.0,
+        };
+        let asked = catalog.iter().map(|(_, spec)| left(spec)).collect();
         let contact = catalog.id("contact_provided").map(|id| usize::from(id.0));
-        (Self { rules, model, concepts, refusals, contact }, retrained)
+        Self { rules, model, concepts, asked, contact }
     }
 
-    pub fn model(&self) -> &LinearModel {
+    pub(super) fn model(&self) -> &LinearModel {
         &self.model
+    }
+
+    pub(super) fn concepts(&self) -> &Concepts {
+        &self.concepts
     }
 
     /// Whether the rules of this intent take every word of the message, `fillers` aside.
@@ -207,10 +194,8 @@ impl Classifier {
             }
         }
         if asks {
-            for (score, refusal) in scores.iter_mut().zip(&self.refusals) {
-                if *refusal {
-                    *score = 0.0;
-                }
+            for (score, left) in scores.iter_mut().zip(&self.asked) {
+                *score *= left;
             }
             let sum: f32 = scores.iter().sum();
             scores.iter_mut().for_each(|score| *score /= sum.max(1e-6));
@@ -249,7 +234,7 @@ impl Classifier {
 }
 
 /// How much a concept weighs in a text beside a word of weight 1.
-const CONCEPT: f32 = 0.8;
+const CONCEPT: f32 = 1.1;
 
 /// What the model sees of a message: stems, pairs of stems, pieces of words, and whether it asks.
 pub fn features(flat: &str, asks: bool, concepts: &Concepts) -> Vec<(u32, f32)> {
@@ -257,29 +242,28 @@ pub fn features(flat: &str, asks: bool, concepts: &Concepts) -> Vec<(u32, f32)> 
     let stems: Vec<String> = words.iter().map(|word| shape(word)).collect();
     let mut list: Vec<(u32, f32)> = Vec::with_capacity(words.len() * 12);
     for stem in &stems {
-        list.push((hash(&format!("s:{stem}")), 1.0));
+        list.push((hash_parts(["s:", stem]), 1.0));
     }
     for pair in stems.windows(2) {
-        list.push((hash(&format!("p:{} {}", pair[0], pair[1])), 0.8));
+        list.push((hash_parts(["p:", &pair[0], " ", &pair[1]]), 0.8));
     }
-    let mut letters: Vec<char> = Vec::new();
+    let mut edged = String::new();
     for word in &words {
-        letters.clear();
-        letters.push('_');
-        letters.extend(word.chars().take(24));
-        letters.push('_');
+        edged.clear();
+        edged.push('_');
+        edged.extend(word.chars().take(24));
+        edged.push('_');
+        let starts: Vec<usize> = edged.char_indices().map(|(at, _)| at).chain([edged.len()]).collect();
         for size in 3..=4 {
-            for piece in letters.windows(size) {
-                let piece: String = piece.iter().collect();
-                list.push((hash(&format!("c:{piece}")), 0.7));
-            }
+            let pieces = starts.windows(size + 1).map(|piece| &edged[piece[0]..piece[size]]);
+            list.extend(pieces.map(|piece| (hash_parts(["c:", piece]), 0.7)));
         }
     }
     for concept in concepts.find(&words) {
         list.push((hash(&format!("k:{concept}")), CONCEPT));
     }
     if let Some(first) = stems.first() {
-        list.push((hash(&format!("f:{first}")), 0.5));
+        list.push((hash_parts(["f:", first]), 0.5));
     }
     list.push((hash(if asks { "asks" } else { "tells" }), 0.6));
     let length = match words.len() {
@@ -288,7 +272,7 @@ pub fn features(flat: &str, asks: bool, concepts: &Concepts) -> Vec<(u32, f32)> 
         4..=8 => "some",
         _ => "many",
     };
-    list.push((hash(&format!("length:{length}")), 0.4));
+    list.push((hash_parts(["length:", length]), 0.4));
     list.sort_by_key(|(feature, _)| *feature);
     list.dedup_by_key(|(feature, _)| *feature);
     list
@@ -300,43 +284,4 @@ fn shape(word: &str) -> String {
         return format!("#{}", word.len().min(7));
     }
     stem(&fold(word))
-}
-
-/// What the model depends on: the utterances, the words that repair them, and the features.
-fn fingerprint(catalog: &IntentCatalog, sources: &NluSources) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(FEATURES_VERSION);
-    hasher.update(format!("{:?}", Training::default()));
-    hasher.update(&sources.lexicon.text);
-    hasher.update(&sources.concepts.text);
-    for (_, spec) in catalog.iter() {
-        hasher.update(format!("\n#{}", spec.name));
-        for text in spec.examples.iter().chain(&spec.held_out) {
-            hasher.update("\n");
-            hasher.update(text);
-        }
-    }
-    hasher.finalize().into()
-}
-
-/// Trains on the examples, then sets the temperature on the held-out texts.
-fn train(
-    catalog: &IntentCatalog,
-    lexicon: &Lexicon,
-    concepts: &Concepts,
-    fingerprint: [u8; 32],
-) -> LinearModel {
-    let mut examples = Vec::new();
-    let mut held_out = Vec::new();
-    for (id, spec) in catalog.iter() {
-        let example = |text: &String| {
-            let text = Text::read(text, lexicon);
-            Example { features: features(&text.flat, text.asks, concepts), class: id.0, weight: 1.0 }
-        };
-        examples.extend(spec.examples.iter().map(example));
-        held_out.extend(spec.held_out.iter().map(example));
-    }
-    let model = linear::train(&examples, catalog.len(), Training::default(), fingerprint);
-    let temperature = linear::calibrate(&model, &held_out);
-    model.with_temperature(temperature)
 }

@@ -25,6 +25,9 @@ pub(super) fn load_lexicon(
     let greetings = fields.node("greetings");
     let (yes, no, unsure) = (fields.node("yes"), fields.node("no"), fields.node("unsure"));
     let fillers = fields.node("fillers");
+    let (leads, after_leads) = (fields.node("leads"), fields.node("after_leads"));
+    let infinitives = fields.node("infinitive_endings");
+    let alternatives = fields.node("alternatives");
     let lists = ["openers", "joining_words", "question_verbs", "joined_questions", "knowing_verbs"]
         .map(|key| fields.node(key));
     let ordinals = fields.node("ordinals");
@@ -45,6 +48,10 @@ pub(super) fn load_lexicon(
     lexicon.slang = pairs(slang, diagnostics).into_iter().collect();
     let [openers, joining, verbs, joined, knowing] = lists.map(|node| list(node, diagnostics));
     lexicon.knowing_verbs = knowing;
+    lexicon.alternatives = list(alternatives, diagnostics).into_iter().collect();
+    lexicon.infinitive_endings = list(infinitives, diagnostics);
+    lexicon.leads = list(leads, diagnostics).into_iter().collect();
+    lexicon.after_leads = list(after_leads, diagnostics);
     (lexicon.openers, lexicon.joining_words, lexicon.question_verbs, lexicon.joined_questions) =
         (openers, joining, verbs, joined);
     for (table, into) in

@@ -38,6 +38,18 @@ impl AndMe {
     }
 }
 
+/// How a message was meant, as far as it is known before its facts are read.
+#[derive(Clone, Copy)]
+pub struct Meant<'a> {
+    pub asked: Option<&'a Asked>,
+    /// A plain yes.
+    pub yes: bool,
+    /// It may be taken whole as the answer to an open question.
+    pub plain_answer: bool,
+    /// Whether a part of it wonders about the world, or speaks to us, rather than tells.
+    pub wonders: &'a dyn Fn(&str) -> bool,
+}
+
 /// All slots a message can fill, in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Slots {
@@ -62,7 +74,14 @@ struct Slot {
     kind: Kind,
     /// Not read from a clause that asks: "а с 1С работает?" tells nothing about the client.
     not_questions: bool,
+    /// Nor from a part that holds a question word or speaks to us, though it may not ask.
+    only_told: bool,
+    /// Not read from a clause that one of these fits: it speaks of others.
+    unless: Patterns,
 }
+
+/// A choice that stands for no value: what fits it is none of those below.
+const NONE: &str = "-";
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -152,13 +171,8 @@ impl Slots {
             slots.currencies.push((key.text().unwrap_or_default().to_owned(), words));
         }
         for (key, node) in all.map(|list| entries(list, file, diagnostics)).unwrap_or_default() {
-            if let Some((kind, not_questions)) = read_slot(node, file, diagnostics) {
-                slots.list.push(Slot {
-                    name: key.text().unwrap_or_default().to_owned(),
-                    kind,
-                    not_questions,
-                });
-            }
+            let name = key.text().unwrap_or_default().to_owned();
+            slots.list.extend(read_slot(name, node, file, diagnostics));
         }
         slots
     }
@@ -171,14 +185,13 @@ impl Slots {
         &self.contacts
     }
 
-    /// What the message tells, given what the bot had asked. `yes` says whether the message is a plain yes;
-    /// `plain_answer`, whether it may be taken whole as the answer to an open question.
-    pub fn read(&self, text: &Text, asked: Option<&Asked>, yes: bool, plain_answer: bool) -> Vec<SlotFill> {
-        let asked_slot = asked.and_then(|asked| asked.slot.as_deref());
+    /// What the message tells, given how it was meant.
+    pub fn read(&self, text: &Text, meant: Meant<'_>) -> Vec<SlotFill> {
+        let asked_slot = meant.asked.and_then(|asked| asked.slot.as_deref());
         let mut found: Vec<SlotFill> = Vec::new();
         for slot in &self.list {
             let is_asked = asked_slot == Some(slot.name.as_str());
-            if let Some((value, source)) = self.read_slot(slot, text, is_asked, yes, plain_answer, &found) {
+            if let Some((value, source)) = self.read_slot(slot, text, is_asked, meant, &found) {
                 found.push(SlotFill { slot: slot.name.clone(), value, source });
             }
         }
@@ -190,10 +203,10 @@ impl Slots {
         slot: &Slot,
         text: &Text,
         asked: bool,
-        yes: bool,
-        plain_answer: bool,
+        meant: Meant<'_>,
         found: &[SlotFill],
     ) -> Option<(Value, String)> {
+        let Meant { yes, plain_answer, wonders, .. } = meant;
         // A question tells about the client only where the client speaks of himself: "у нас кафе, подойдёт?".
         let of_self = |clause: &&Clause| {
             self.of_self.iter().any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")))
@@ -201,7 +214,14 @@ impl Slots {
         let clauses = text
             .clauses
             .iter()
-            .filter(|clause| !(slot.not_questions && clause.asks && !asked) || of_self(clause));
+            .filter(|clause| !(slot.not_questions && clause.asks && !asked) || of_self(clause))
+            .filter(|clause| of_self(clause) || !slot.unless.matches(&clause.flat, &clause.raw));
+        // "аптека, хочу понять как у вас" tells in its first part and wonders in the second.
+        let tells = |clause: &Clause, source: &str| {
+            let holds = |part: &&String| format!(" {part} ").contains(&format!(" {source} "));
+            let part = clause.parts.iter().find(holds).unwrap_or(&clause.flat);
+            !slot.only_told || asked || of_self(&clause) || !wonders(part)
+        };
         match &slot.kind {
             Kind::Number { read, asked: bare, words, not_before, min, max } => {
                 let fits =
@@ -262,8 +282,9 @@ impl Slots {
                         padded.rfind(&mark).map(|at| at + mark.len() - 1)
                     });
                     let corrected = marks.max().and_then(|at| choose(padded[at..].trim(), ""));
-                    if let Some(found) = corrected.or_else(|| choose(&clause.flat, &clause.raw)) {
-                        return Some(found);
+                    let chosen = corrected.or_else(|| choose(&clause.flat, &clause.raw));
+                    if let Some(found) = chosen.filter(|(_, source)| tells(clause, source)) {
+                        return Some(found).filter(|(value, _)| value != NONE);
                     }
                 }
                 None

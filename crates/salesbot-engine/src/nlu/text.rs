@@ -11,7 +11,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use salesbot_dialogue::understanding::Language;
-use salesbot_models::linear::hash;
+use salesbot_models::linear::{hash, hash_parts};
 
 use numbers::{dictated, digits};
 pub use repair::{map_layout, translit};
@@ -58,6 +58,12 @@ pub struct Lexicon {
     pub weak_question_words: HashSet<String>,
     /// After "не" and one of these a question word tells what the client does not know.
     pub knowing_verbs: Vec<String>,
+    pub infinitive_endings: Vec<String>,
+    /// "или": words that weigh one thing against another.
+    pub alternatives: HashSet<String>,
+    /// Words of politeness at the head of a message, and those that go on to the matter.
+    pub leads: HashSet<String>,
+    pub after_leads: Vec<String>,
     pub openers: Vec<String>,
     pub joining_words: Vec<String>,
     pub question_verbs: Vec<String>,
@@ -70,8 +76,8 @@ pub struct Lexicon {
     /// The words in the order they were learnt; those up to `indexed` are in `gaps`.
     learnt: Vec<String>,
     indexed: usize,
-    /// Hash of every known word with one letter left out, for finding near words: places in `learnt`.
-    gaps: HashMap<u32, Vec<u32>>,
+    /// Hash of every known word, whole and with one letter left out, sorted, with its place in `learnt`.
+    gaps: Vec<(u32, u32)>,
 }
 
 /// Only so much of a message is read word by word; contacts are sought in all of it.
@@ -80,15 +86,17 @@ const READ_CHARS: usize = 4_000;
 const CLAUSES: usize = 16;
 /// A question begins within so many characters behind a comma.
 const HEAD_CHARS: usize = 120;
-/// Words shorter than this are never spell-checked: too many have neighbours.
-const SPELLED_FROM: usize = 5;
+/// Words shorter than this are never spell-checked: too many have neighbours. Longer ones are no words.
+const SPELLED: std::ops::RangeInclusive<usize> = 5..=32;
+/// A word met less often may itself be a slip of the one who typed it: nothing is repaired to it.
+const TRUSTED_FROM: u32 = 3;
 
 impl Lexicon {
     /// Adds known words with their frequency.
     pub fn learn<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
         for text in texts {
             for word in words(&plain(text)) {
-                if word.chars().all(|c| c.is_alphabetic() && !c.is_ascii()) {
+                if word.chars().all(|c| !c.is_ascii() && is_letter(c)) {
                     if let Some(count) = self.words.get_mut(word) {
                         *count += 1;
                     } else {
@@ -104,13 +112,24 @@ impl Lexicon {
     /// Builds the index of near words from what was learnt since the last time.
     pub fn finish(&mut self) {
         for (at, word) in self.learnt.iter().enumerate().skip(self.indexed) {
-            if word.chars().count() >= SPELLED_FROM {
-                for gap in gaps(word) {
-                    self.gaps.entry(hash(&gap)).or_default().push(u32::try_from(at).unwrap_or(u32::MAX));
-                }
+            let at = u32::try_from(at).unwrap_or(u32::MAX);
+            let letters = word.chars().count();
+            if SPELLED.contains(&letters) {
+                self.gaps.extend(gaps(word).map(|gap| (gap, at)));
+            }
+            if SPELLED.contains(&(letters + 1)) {
+                self.gaps.push((hash(word), at));
             }
         }
+        self.gaps.sort_unstable();
         self.indexed = self.learnt.len();
+    }
+
+    /// A question word stands somewhere in it, or "или" weighs two things.
+    pub fn wonders(&self, flat: &str) -> bool {
+        words(flat).any(|word| {
+            self.alternatives.contains(word) || self.question_words.iter().any(|known| known == word)
+        })
     }
 
     /// At least one word of the text is a known one.
@@ -141,20 +160,18 @@ impl Lexicon {
 
     /// The one known word a single slip away, or none. A frequent word beats rare ones.
     fn near(&self, word: &str) -> Option<&str> {
-        if word.chars().count() < SPELLED_FROM {
+        if !SPELLED.contains(&word.chars().count()) {
             return None;
         }
         let mut found: Vec<(&str, u32)> = Vec::new();
-        let own = gaps(word);
-        for key in own.iter().map(String::as_str).chain([word]) {
-            for at in self.gaps.get(&hash(key)).into_iter().flatten() {
+        for key in gaps(word).chain([hash(word)]) {
+            let first = self.gaps.partition_point(|(gap, _)| *gap < key);
+            for (_, at) in self.gaps[first..].iter().take_while(|(gap, _)| *gap == key) {
                 let candidate = &self.learnt[*at as usize];
                 found.push((candidate, self.words[candidate]));
             }
-            if let Some((candidate, count)) = self.words.get_key_value(key) {
-                found.push((candidate, *count));
-            }
         }
+        found.retain(|(_, count)| *count >= TRUSTED_FROM);
         found.retain(|(candidate, _)| strsim::osa_distance(candidate, word) == 1);
         found.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         found.dedup();
@@ -166,29 +183,35 @@ impl Lexicon {
     }
 }
 
-fn gaps(word: &str) -> Vec<String> {
-    let letters: Vec<char> = word.chars().collect();
-    let without =
-        |skip: usize| letters.iter().enumerate().filter(|(i, _)| *i != skip).map(|(_, c)| c).collect();
-    (0..letters.len()).map(without).collect()
+/// Hashes of the word with one letter left out.
+fn gaps(word: &str) -> impl Iterator<Item = u32> {
+    word.char_indices().map(|(at, c)| hash_parts([&word[..at], &word[at + c.len_utf8()..]]))
+}
+
+/// [`char::is_alphabetic`], at once for the letters of Russian and English.
+fn is_letter(c: char) -> bool {
+    matches!(c, 'а'..='я' | 'А'..='Я' | 'a'..='z' | 'A'..='Z') || c.is_alphabetic()
 }
 
 /// Unicode form, lower case, ё as е, one dash, one quote, no invisible signs.
 pub fn plain(text: &str) -> String {
     // Almost every text is in its normal form already.
-    let normal = match is_nfc_quick(text.chars()) {
-        IsNormalized::Yes => Cow::Borrowed(text),
-        IsNormalized::No | IsNormalized::Maybe => Cow::Owned(text.nfc().collect()),
+    let usual = |c: char| c < '\u{300}' || ('\u{400}'..='\u{482}').contains(&c);
+    let normal = if text.chars().all(usual) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfc().collect())
     };
     let mut out = String::with_capacity(text.len());
-    for c in normal.chars().flat_map(char::to_lowercase) {
+    for c in normal.chars() {
         match c {
-            'ё' => out.push('е'),
+            'а'..='я' | ' '..='@' | 'a'..='z' => out.push(c),
+            'ё' | 'Ё' => out.push('е'),
             '–' | '—' | '−' | '‑' => out.push('-'),
             '«' | '»' | '“' | '”' | '„' => out.push('"'),
             '\u{a0}' | '\u{202f}' => out.push(' '),
             '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => {}
-            c => out.push(c),
+            c => out.extend(c.to_lowercase()),
         }
     }
     out
@@ -196,7 +219,7 @@ pub fn plain(text: &str) -> String {
 
 /// Runs of letters, digits and inner hyphens.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '-'))
+    text.split(|c: char| !(is_letter(c) || c == '-' || c.is_numeric()))
         .map(|word| word.trim_matches('-'))
         .filter(|word| !word.is_empty())
 }
@@ -251,6 +274,22 @@ impl Text {
         self.dictated.as_deref().unwrap_or(&self.raw)
     }
 
+    /// What follows thanks or an "ok" at the head, if that is two words or more.
+    pub fn after_lead(&self, lexicon: &Lexicon) -> Option<String> {
+        let leads = |part: &str| words(part).all(|word| lexicon.leads.contains(word));
+        let parts: Vec<&str> =
+            self.clauses.iter().flat_map(|clause| &clause.parts).map(String::as_str).collect();
+        let rest = parts.iter().skip_while(|part| leads(part)).copied().collect::<Vec<_>>().join(" ");
+        // "ок а сканер есть": no comma.
+        let turn = |word: &str| lexicon.after_leads.iter().any(|known| known == word);
+        let own: Vec<&str> = words(&rest).collect();
+        let rest = match own.iter().position(|word| !lexicon.leads.contains(*word)) {
+            Some(at) if at > 0 && turn(own[at]) => own[at..].join(" "),
+            _ => rest,
+        };
+        (rest.len() < self.flat.len() && words(&rest).count() >= 2).then_some(rest)
+    }
+
     pub fn word_count(&self) -> usize {
         self.flat.split(' ').filter(|word| !word.is_empty()).count()
     }
@@ -258,22 +297,31 @@ impl Text {
 
 fn asks(flat: &str, lexicon: &Lexicon) -> bool {
     let padded = format!(" {flat} ");
+    let weak = |word: &str| lexicon.weak_question_words.contains(word);
+    // "не знаю сколько выкинули" tells, it does not ask.
+    let told = |at: usize| {
+        let before: Vec<&str> = padded[..at].rsplit(' ').take(2).collect();
+        matches!(before[..], [verb, "не", ..] if lexicon.knowing_verbs.iter().any(|known| known == verb))
+    };
     let mut first = flat.split(' ').skip_while(|word| lexicon.openers.iter().any(|opener| opener == word));
-    if first.next().is_some_and(|word| lexicon.weak_question_words.contains(word)) {
+    if first.next().is_some_and(weak) {
         return true;
     }
-    lexicon
-        .question_words
-        .iter()
-        .filter(|word| !lexicon.weak_question_words.contains(word.as_str()))
-        .any(|word| {
-            // "не знаю сколько выкинули" tells, it does not ask.
-            let word = format!(" {word} ");
-            padded.match_indices(&word).any(|(at, _)| {
-                let before: Vec<&str> = padded[..at].rsplit(' ').take(2).collect();
-                !matches!(before[..], [verb, "не", ..] if lexicon.knowing_verbs.iter().any(|known| known == verb))
-            })
-        })
+    // "чек вернуть как", "покупателю чек как вернуть": it asks at the end, and before an infinitive.
+    let infinitive = |word: &str| lexicon.infinitive_endings.iter().any(|end| word.ends_with(end.as_str()));
+    let mut at = 0;
+    let mut words = flat.split(' ').peekable();
+    while let Some(word) = words.next() {
+        let ends = words.peek().is_none_or(|next| infinitive(next));
+        if at > 0 && ends && weak(word) && flat[..at].trim().contains(' ') && !told(at + 1) {
+            return true;
+        }
+        at += word.len() + 1;
+    }
+    lexicon.question_words.iter().filter(|word| !weak(word)).any(|word| {
+        let word = format!(" {word} ");
+        padded.match_indices(&word).any(|(at, _)| !told(at))
+    })
 }
 
 /// Sentences, and parts of a sentence that begin a question of their own.
@@ -399,12 +447,14 @@ mod tests {
         lexicon.knowing_verbs = vec!["знаю".to_owned()];
         lexicon.openers = ["а", "и", "нет"].map(str::to_owned).to_vec();
         lexicon.joined_questions = vec!["какие".to_owned()];
-        lexicon.learn([
-            "сколько стоит программа",
-            "касса масса",
-            "привет здравствуйте",
-            "у нас точки человек",
-        ]);
+        for _ in 0..TRUSTED_FROM {
+            lexicon.learn([
+                "сколько стоит программа",
+                "касса масса",
+                "привет здравствуйте",
+                "у нас точки человек",
+            ]);
+        }
         lexicon.finish();
         lexicon
     }

@@ -1,9 +1,13 @@
-//! The client's mood: seven tones from words, and one frustration number from 0 to 10.
+//! The client's mood: seven tones from marker words, from the intent, else from a linear model; and one
+//! frustration number from 0 to 10.
 
 use salesbot_dialogue::state::DialogueState;
 use salesbot_dialogue::{Tone, ToneReading};
+use salesbot_models::linear::{LinearModel, hash_parts};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 
+use super::classify::features;
+use super::concepts::Concepts;
 use super::pattern::Patterns;
 use super::slots::joined;
 use super::text::Text;
@@ -23,7 +27,13 @@ pub struct ToneReader {
     informal: Vec<String>,
     /// Moods an intent shows even without a marker word.
     by_intent: Vec<(String, Tone)>,
+    examples: Vec<(Tone, String)>,
+    /// Reads the mood where neither a marker nor the intent shows one. Classes in the order of [`Tone::ALL`].
+    model: LinearModel,
 }
+
+/// The model names a mood from this probability on.
+const FELT: f32 = 0.45;
 
 /// Frustration from which an apology is due; a sceptic's doubt is a business question.
 const APOLOGY_FROM: u8 = 4;
@@ -60,6 +70,8 @@ impl ToneReader {
             let any = joined(node.get("any"), file, diagnostics);
             let not = joined(node.get("not"), file, diagnostics);
             reader.markers.push(Markers { tone, any, not });
+            let texts = node.get("examples").map(|node| strings(node, file, diagnostics));
+            reader.examples.extend(texts.unwrap_or_default().into_iter().map(|text| (tone, text)));
         }
         let rank = |tone: Tone| Tone::ALL.iter().position(|known| *known == tone);
         reader.markers.sort_by_key(|markers| rank(markers.tone));
@@ -67,33 +79,59 @@ impl ToneReader {
         reader
     }
 
+    pub(super) fn with_model(self, model: LinearModel) -> Self {
+        Self { model, ..self }
+    }
+
+    pub(super) fn model(&self) -> &LinearModel {
+        &self.model
+    }
+
+    pub(super) fn examples(&self) -> impl Iterator<Item = (Tone, &str)> {
+        self.examples.iter().map(|(tone, text)| (*tone, text.as_str()))
+    }
+
+    pub(super) fn of_intent(&self, intent: &str) -> Option<Tone> {
+        self.by_intent.iter().find(|(name, _)| name == intent).map(|(_, tone)| *tone)
+    }
+
+    /// The mood that marker words show, with these words.
+    pub(super) fn marked(&self, text: &Text) -> Option<(Tone, Vec<String>)> {
+        let raw = text.plain.as_str();
+        self.markers
+            .iter()
+            .filter(|markers| !markers.not.matches(&text.flat, raw))
+            .map(|markers| (markers.tone, markers.any.find_all(&text.flat, raw)))
+            .find(|(_, found)| !found.is_empty())
+    }
+
+    /// The mood of a message without marker words, with its probability.
+    fn felt(&self, text: &Text, concepts: &Concepts) -> Option<(Tone, f32)> {
+        let scores = self.model.scores(&shown(text, concepts));
+        let best = Tone::ALL.into_iter().zip(scores).max_by(|a, b| a.1.total_cmp(&b.1))?;
+        (best.0 != Tone::Neutral && best.1 >= FELT).then_some(best)
+    }
+
     /// Tone of the message and the new frustration. One update per turn.
-    pub fn read(
+    pub(super) fn read(
         &self,
         text: &Text,
+        concepts: &Concepts,
         intent: &str,
         state: &DialogueState,
         repeated: bool,
         from_course: bool,
     ) -> ToneReading {
-        let raw = text.plain.as_str();
-        let mut tone = Tone::Neutral;
-        let mut signals: Vec<String> = Vec::new();
-        for markers in &self.markers {
-            if markers.not.matches(&text.flat, raw) {
-                continue;
-            }
-            let found = markers.any.find_all(&text.flat, raw);
-            if !found.is_empty() && tone == Tone::Neutral {
-                tone = markers.tone;
-                signals = found;
-            }
-        }
-        if let Some((_, shown)) = self.by_intent.iter().find(|(name, _)| name == intent)
+        let (mut tone, mut signals) = self.marked(text).unwrap_or_default();
+        if let Some(shown) = self.of_intent(intent)
             && (tone == Tone::Neutral || shown.is_negative() && !tone.is_negative())
         {
-            tone = *shown;
-            signals = vec![intent.to_owned()];
+            (tone, signals) = (shown, vec![intent.to_owned()]);
+        }
+        if tone == Tone::Neutral
+            && let Some((felt, probability)) = self.felt(text, concepts)
+        {
+            (tone, signals) = (felt, vec![format!("felt {probability:.2}")]);
         }
         signals.sort();
         signals.dedup();
@@ -120,6 +158,27 @@ impl ToneReader {
             signals,
         }
     }
+}
+
+/// What the model sees of a mood: the words, and how they are typed.
+pub(super) fn shown(text: &Text, concepts: &Concepts) -> Vec<(u32, f32)> {
+    let mut list = features(&text.flat, text.asks, concepts);
+    for sign in ["!", "!!", "?", "??", "?!", "...", "..", ")", "))", "(", "(("] {
+        if text.plain.contains(sign) {
+            list.push((hash_parts(["sign:", sign]), 0.7));
+        }
+    }
+    let letters = text.raw.chars().filter(|c| c.is_alphabetic()).count();
+    let capitals = text.raw.chars().filter(|c| c.is_uppercase()).count();
+    if letters >= 4 && capitals * 2 > letters {
+        list.push((hash_parts(["sign:", "capitals"]), 1.0));
+    }
+    for c in text.raw.chars().filter(|c| *c >= '\u{2600}') {
+        list.push((hash_parts(["sign:", c.encode_utf8(&mut [0; 4])]), 1.0));
+    }
+    list.sort_by_key(|(feature, _)| *feature);
+    list.dedup_by_key(|(feature, _)| *feature);
+    list
 }
 
 /// Up by tone and number of signals, ×1.2 from the second negative turn; down when the mood is good.

@@ -201,10 +201,10 @@ fn cross_validate(loaded: &Loaded, overlay: Option<&Path>, folds: u32, scores: &
             specs.push(IntentSpec { examples: seen, ..spec.clone() });
         }
         let catalog = IntentCatalog::from_specs(specs);
-        let vocabulary: Vec<&str> = loaded.engine.retriever.knowledge.vocabulary().collect();
         let mut diagnostics = Diagnostics::default();
-        let nlu = Understands::load(&sources.nlu, &catalog, vocabulary, &[], &mut diagnostics);
+        let mut nlu = Understands::load(&sources.nlu, &catalog, &[], &mut diagnostics);
         anyhow::ensure!(!diagnostics.has_errors(), "{diagnostics}");
+        nlu.learn(loaded.engine.retriever.knowledge.vocabulary());
         evaluate(loaded, &nlu, &cases, scores)?;
     }
     Ok(())

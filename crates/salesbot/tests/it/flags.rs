@@ -13,15 +13,21 @@ use crate::{data, dialogues, load_with, loaded, set, turn_with};
 enum Said {
     Typed(&'static str, &'static [&'static str]),
     Dialogue(&'static str, usize),
+    /// A first message and one of these, whichever the classifier wavers at.
+    OneOf(&'static str, &'static [&'static str]),
     /// Random walks, of which some decision differs.
     Walks,
 }
 
-use Said::{Dialogue, Typed, Walks};
+use Said::{Dialogue, OneOf, Typed, Walks};
 
-/// Messages with the seconds before each, the flow and the seed.
-fn said(said: &Said) -> (Vec<(String, i64)>, String, u64) {
+/// Messages with the seconds before each, the flow and the seed. `pick`: which of several.
+fn said(said: &Said, pick: usize) -> (Vec<(String, i64)>, String, u64) {
     match said {
+        OneOf(first, others) => {
+            let messages = [first, others[pick]];
+            (messages.iter().map(|text| ((**text).to_owned(), 60)).collect(), String::new(), 2)
+        }
         Typed(flow, messages) => {
             (messages.iter().map(|text| ((*text).to_owned(), 60)).collect(), (*flow).to_owned(), 2)
         }
@@ -35,7 +41,7 @@ fn said(said: &Said) -> (Vec<(String, i64)>, String, u64) {
 }
 
 /// The last response of a talk with one flag set; null where a request is refused.
-fn talk(row: &Row, on: bool) -> Value {
+fn talk(row: &Row, on: bool, pick: usize) -> Value {
     let name = format!("FF_{}", row.flag);
     let mut environment = vec![(name.as_str(), if on { "true" } else { "false" })];
     environment.extend(row.beside);
@@ -46,7 +52,7 @@ fn talk(row: &Row, on: bool) -> Value {
     } else {
         set(&environment).expect("valid flags")
     };
-    let (messages, flow, seed) = said(&row.said);
+    let (messages, flow, seed) = said(&row.said, pick);
     let (mut response, mut now) = (json!({"snapshot": null}), START);
     for (message, after) in messages {
         now += after;
@@ -92,12 +98,12 @@ static ROWS: &[Row] = &[
     row("context_response_directives", Dialogue("snap/stationery_hard.yaml", 3), "response"),
     row("context_shadow_mode", Dialogue("spin_selling/price_first_haggler.yaml", 4), "response"),
     row("conversation_guard", Typed("", MASH), "action"),
-    row("cta_generator", Dialogue("social/hard_vegetable_stall.yaml", 2), "cta_added"),
+    row("cta_generator", Dialogue("demo_first/demo_turned_down.yaml", 2), "response"),
     row("data_aware_refinement", Dialogue("spin_selling/objection_already_1c.yaml", 0), "response"),
     row("dynamic_cta_fallback", Typed("", &["здравствуйте", "магазин одежды, нас 5 человек, учет в тетради", "недостачи", "теряем 50 тысяч в месяц", "хочу видеть остатки", "пыщ пыщ", "пыщ пыщ"]), "options"),
     row("first_contact_refinement", Typed("", &["мне посоветовали вас, но надо подумать"]), "intent"),
     row("greeting_context_refinement", Typed("", &["база слетела вчера"]), "intent"),
-    row("greeting_state_safety", Dialogue("social/tour_5.yaml", 1), "response"),
+    row("greeting_state_safety", Dialogue("spin_selling/tech_receipt_not_printing.yaml", 1), "response"),
     Row { flag: "guard_informative_intent_check", beside: &[("FF_DATA_AWARE_REFINEMENT", "off")], said: Typed("bant", &["здравствуйте", AGAIN, "ыъыъ ыы", "вы издеваетесь, сколько можно", "бесите", "ну это самое в экселе"]), key: "action" },
     row("guard_skip_resets_fallback", Typed("bant", &["здравствуйте", AGAIN, AGAIN, AGAIN, AGAIN]), "action"),
     row("intent_pattern_guard", Typed("bant", &["у меня магазин одежды", "чем вы лучше умага", "чем вы лучше 1с", "чем вы лучше poster", "чем вы лучше мойсклад", "чем вы лучше prosklad", "чем вы лучше iiko"]), "action"),
@@ -116,7 +122,8 @@ static ROWS: &[Row] = &[
     row("stall_guard_dual_proposal", Walks, "decision"),
     row("structural_frustration_detection", Dialogue("aida/tour_2.yaml", 3), "response"),
     row("tone_analysis", Typed("", &["вы издеваетесь!!! сколько можно"]), "tone"),
-    row("unified_disambiguation", Typed("", &["товары не подтягиваются с каспи"]), "action"),
+    // A surer classifier asks about less; thresholds at their ends make any two wishes a question.
+    Row { flag: "unified_disambiguation", beside: &[("SALESBOT_DIALOGUE__DISAMBIGUATION__HIGH", "100"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MEDIUM", "99"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__LOW", "98"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MIN", "1"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MIN_OPTION", "1")], said: OneOf("у нас магазин одежды, 5 человек", &["надо узнать и попробовать чтобы потом решить что брать", "можете показать как работает и сразу сказать цену за год", "расскажите и пришлите мне пожалуйста что у вас там есть", "хотелось бы посмотреть цены на каком нибудь видео если можно", "пришлите предложение и позвоните обсудить всё вместе с мужем", "сравнить бы мне тарифы и посмотреть вживую как там касса"]), key: "action" },
     row("universal_stall_guard", Typed("", &["магазин одежды", "спасибо", "спасибо вам", "спасибо большое", "благодарю", "спасибо"]), "state"),
 ];
 
@@ -126,9 +133,9 @@ fn the_flags_that_act_change_a_talk() {
         if matches!(row.said, Walks) {
             return (!walks_differ(row.flag)).then(|| format!("`{}` changes no decision", row.flag));
         }
-        let (on, off) = (talk(row, true), talk(row, false));
-        (on[row.key] == off[row.key])
-            .then(|| format!("`{}` changes nothing in `{}`: {}", row.flag, row.key, on[row.key]))
+        let picks = if let OneOf(_, others) = row.said { others.len() } else { 1 };
+        let differs = |pick| talk(row, true, pick)[row.key] != talk(row, false, pick)[row.key];
+        (!(0..picks).any(differs)).then(|| format!("`{}` changes nothing in `{}`", row.flag, row.key))
     };
     let idle: Vec<String> = ROWS.iter().filter_map(same).collect();
     assert!(idle.is_empty(), "{}", idle.join("\n"));

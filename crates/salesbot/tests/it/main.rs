@@ -10,6 +10,7 @@ mod dialogues;
 mod flags;
 mod properties;
 mod question;
+mod questions;
 mod settings;
 mod snapshots;
 mod walks;

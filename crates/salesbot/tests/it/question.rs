@@ -98,13 +98,13 @@ fn answers_off_the_list_or_out_of_shape_leave_the_reading_as_it_was() {
 
 #[test]
 fn only_facts_that_stand_in_the_message_are_taken() {
-    let message = "ну как сказать работаем на фронтоле старом, лет двенадцать уже так";
-    let data = json!({"current_tools": "фронтол", "company_size": 40, "pain_point": "клиенты уходят",
+    let message = "ну как сказать работаем на солярисе старом, лет двенадцать уже так";
+    let data = json!({"current_tools": "солярис", "company_size": 40, "pain_point": "клиенты уходят",
         "business_type": "розничная торговля", "urgency": "unknown", "contact_info": "87011234567", "_call_time": "x"});
     let (_, read, weighed) =
         answered(message, &answer("situation_provided", 0.8, data)).expect("a good answer");
     assert_eq!(weighed.accepted, ["current_tools"]);
-    assert_eq!(read.slot("current_tools"), Some(&json!("фронтол")));
+    assert_eq!(read.slot("current_tools"), Some(&json!("солярис")));
     assert_eq!(read.slot("company_size"), None);
     let why = |slot: &str| weighed.dropped.iter().find(|(name, _)| name == slot).map(|(_, why)| why.as_str());
     assert_eq!(why("company_size"), Some("the number does not stand in the message"));

@@ -2,20 +2,22 @@
 
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, entries, items};
 
-use super::Kind;
+use super::{Kind, Slot};
 use crate::nlu::pattern::{Pattern, Patterns};
 
 pub(super) fn read_slot(
+    name: String,
     node: &Node,
     file: &SourceFile,
     diagnostics: &mut Diagnostics,
-) -> Option<(Kind, bool)> {
+) -> Option<Slot> {
     let place = node.place;
     let mut fields = Fields::of(node, file, diagnostics)?;
     let kind: String = fields.required("type")?;
     let read = fields.node("read");
     let asked = fields.node("asked");
     let not_before = fields.node("not_before");
+    let unless = fields.node("unless");
     let choices = fields.node("choices");
     let words = fields.node("words");
     let from: Vec<String> = fields.optional("from").unwrap_or_default();
@@ -24,6 +26,7 @@ pub(super) fn read_slot(
     let asked_open = fields.or("asked_open", false);
     let asked_yes = fields.or("asked_yes", false);
     let not_questions = fields.or("not_questions", false);
+    let only_told = fields.or("only_told", false);
     let (min, max) = (fields.or("min", 1_i64), fields.or("max", 10_000_i64));
     fields.finish();
     let kind = match kind.as_str() {
@@ -95,7 +98,8 @@ pub(super) fn read_slot(
             return None;
         }
     };
-    Some((kind, not_questions))
+    let unless = joined(unless, file, diagnostics);
+    Some(Slot { name, kind, not_questions, only_told, unless })
 }
 
 /// Compiles a list of patterns; E21 names each that cannot be read.
