@@ -32,6 +32,8 @@ use text::{Clause, Lexicon, Text};
 use tone::ToneReader;
 use training::Models;
 
+/// A message that asks and fits nothing else is the likeliest question from here on.
+const SOME_QUESTION: f32 = 0.04;
 /// The best question of a message that surely asks is the right one about as often.
 const GUESSED_QUESTION: f32 = 0.5;
 /// What the head of a message alone may say before it comes to the matter.
@@ -48,9 +50,6 @@ const SURE_MOOD: f32 = 0.35;
 const SURE_WEIGHTY: f32 = 0.2;
 /// … of a question in a message that does not ask, below this.
 const SURE_QUESTION: f32 = 0.2;
-/// Share of readings that are wrong however sure the classifier is: people would not agree on them either.
-/// Measured on the held-out texts read with a confidence above 0.9.
-const DOUBT: f32 = 0.04;
 /// One or two words nobody knows are noise unless read as surely as this.
 const SURE_WORD: f32 = 0.8;
 /// … and still shows in the tone from here.
@@ -318,8 +317,9 @@ impl Nlu {
             && reading.method != Method::Rule
         {
             // It asks something: the best question stands for it, if there is one worth the name.
-            let question =
-                candidates.iter().find(|other| catalog.is_question(other.intent) && other.score >= 0.06);
+            let question = candidates
+                .iter()
+                .find(|other| catalog.is_question(other.intent) && other.score >= SOME_QUESTION);
             if let Some(best) = question
                 .filter(|best| best.score * 2.5 >= reading.confidence || reading.intent == catalog.unclear())
             {
@@ -382,7 +382,10 @@ impl Nlu {
         Understanding {
             original_intent: (top.0 != reading.intent).then_some(top.0),
             intent: reading.intent,
-            confidence: reading.confidence.min(1.0) * (1.0 - DOUBT),
+            confidence: match reading.method {
+                Method::Rule | Method::Linear => classify::likelihood(reading.confidence),
+                _ => reading.confidence.min(1.0),
+            },
             method: reading.method,
             candidates,
             secondary,

@@ -16,7 +16,9 @@ use super::text::Text;
 /// Intents a question names beside `unclear`.
 pub const SHORTLIST: usize = 20;
 /// A reading this sure is decided without a model …
-const SURE: f32 = 0.55;
+const SURE: f32 = 0.72;
+/// … or read by the place in the talk from here.
+const SURE_BY_CONTEXT: f32 = 0.55;
 /// … if the next one is this far behind, or a rule speaks for it.
 const CLEAR_LEAD: f32 = 0.1;
 /// Messages shorter than this are left to the context.
@@ -90,12 +92,15 @@ impl Nlu {
     /// the talk's context behind it.
     pub fn is_sure(&self, read: &Understanding) -> bool {
         match read.method {
-            Method::Context => return read.confidence >= SURE,
+            Method::Context => return read.confidence >= SURE_BY_CONTEXT,
             Method::Fallback => return false,
             Method::Rule | Method::Linear | Method::Llm => {}
         }
-        let next = read.candidates.iter().find(|other| other.intent != read.intent);
-        let lead = read.confidence - next.map_or(0.0, |next| next.score);
+        let score = |own: bool| {
+            let found = read.candidates.iter().find(|other| (other.intent == read.intent) == own);
+            found.map_or(0.0, |found| found.score)
+        };
+        let lead = score(true) - score(false);
         read.confidence >= SURE && (lead >= CLEAR_LEAD || read.method == Method::Rule)
     }
 
