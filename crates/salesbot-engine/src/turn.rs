@@ -100,6 +100,11 @@ impl Engine {
                 (Arc::new(nlu), Arc::new(retriever))
             }
         };
+        if diagnostics.has_code("E01") {
+            // Every name of an unreadable file would be unknown everywhere else: this comes first.
+            diagnostics.sort();
+            return Err(diagnostics.without_notes());
+        }
         let mut slots = nlu.slots().names();
         slots.insert("lead_temperature".to_owned());
         let banks = Banks::load(&sources.replies, &slots, &intents, &mut diagnostics);

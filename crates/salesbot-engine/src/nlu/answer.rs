@@ -142,8 +142,10 @@ impl Nlu {
             && (reading.confidence < SURE_OBJECTION || text.word_count() <= BARE_FACT)
             && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
         // "2 человека вместе со мной" calls for nobody.
-        let calls =
-            answers && catalog.in_category(reading.intent, "escalation") && reading.method == Method::Linear;
+        let counts = ["company_size", "users_count", "locations_count"];
+        let calls = filled.iter().any(|slot| counts.contains(slot))
+            && catalog.in_category(reading.intent, "escalation")
+            && reading.method == Method::Linear;
         let firm = !answers
             && (catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection"))
             && reading.confidence >= SURE_OBJECTION;
