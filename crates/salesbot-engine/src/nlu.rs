@@ -189,14 +189,15 @@ impl Nlu {
         let state = turn.state;
         let has_contact = !self.slots.contacts().phones(text.with_contacts()).is_empty()
             || !self.slots.contacts().emails(&text.raw).is_empty();
-        let classify = |flat: &str| self.classifier.candidates(flat, &text.plain, text.asks, has_contact);
-        let mut candidates = classify(&text.flat);
+        let features = self.classifier.features(&text.flat, text.asks);
+        let mut candidates =
+            self.classifier.candidates_by(&features, &text.flat, &text.plain, text.asks, has_contact);
         // "спасибо, весы где поверить" thanks in passing.
         let polite = |best: &&Candidate| POLITE.contains(&catalog.name(best.intent));
         if candidates.first().filter(polite).is_some()
             && let Some(matter) = text.after_lead(&self.lexicon)
         {
-            candidates = classify(&matter);
+            candidates = self.classifier.candidates(&matter, &text.plain, text.asks, has_contact);
         }
         if let Some(best) = candidates.first().filter(|best| best.method == Method::Rule)
             && catalog.in_category(best.intent, "frustration")
@@ -367,14 +368,7 @@ impl Nlu {
             // A mood too weak to be the intent still colours the tone.
             let felt = candidates.first().filter(|best| mood(best.intent) && best.score >= FELT_MOOD);
             let shown = felt.map_or(reading.intent, |best| best.intent);
-            self.tone.read(
-                &text,
-                self.classifier.concepts(),
-                catalog.name(shown),
-                state,
-                repeated,
-                options.structural,
-            )
+            self.tone.read(&text, &features, catalog.name(shown), state, repeated, options.structural)
         } else {
             Default::default()
         };

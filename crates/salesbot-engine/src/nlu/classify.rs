@@ -172,10 +172,6 @@ impl Classifier {
         &self.model
     }
 
-    pub(super) fn concepts(&self) -> &Concepts {
-        &self.concepts
-    }
-
     /// Whether the rules of this intent take every word of the message, `fillers` aside.
     pub fn takes_all(&self, intent: IntentId, flat: &str, fillers: &[String]) -> bool {
         let mut left = flat.to_owned();
@@ -188,9 +184,26 @@ impl Classifier {
         left.split_whitespace().all(|word| fillers.iter().any(|filler| filler == word))
     }
 
+    /// What the models see of a text.
+    pub(super) fn features(&self, flat: &str, asks: bool) -> Vec<(u32, f32)> {
+        features(flat, asks, &self.concepts)
+    }
+
     /// Candidates, best first. The probabilities of all intents sum to 1.
     pub fn candidates(&self, flat: &str, raw: &str, asks: bool, has_contact: bool) -> Vec<Candidate> {
-        let mut scores = self.model.scores(&features(flat, asks, &self.concepts));
+        self.candidates_by(&self.features(flat, asks), flat, raw, asks, has_contact)
+    }
+
+    /// The same with the features of the text given.
+    pub(super) fn candidates_by(
+        &self,
+        features: &[(u32, f32)],
+        flat: &str,
+        raw: &str,
+        asks: bool,
+        has_contact: bool,
+    ) -> Vec<Candidate> {
+        let mut scores = self.model.scores(features);
         let mut fired: Vec<(&Rule, String)> = Vec::new();
         for rule in &self.rules {
             if let Some(evidence) = rule.evidence(flat, raw, asks, has_contact) {

@@ -6,8 +6,6 @@ use salesbot_dialogue::{Tone, ToneReading};
 use salesbot_models::linear::{LinearModel, hash_parts};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 
-use super::classify::features;
-use super::concepts::Concepts;
 use super::pattern::Patterns;
 use super::slots::joined;
 use super::text::Text;
@@ -106,17 +104,17 @@ impl ToneReader {
     }
 
     /// The mood of a message without marker words, with its probability.
-    fn felt(&self, text: &Text, concepts: &Concepts) -> Option<(Tone, f32)> {
-        let scores = self.model.scores(&shown(text, concepts));
+    fn felt(&self, text: &Text, features: &[(u32, f32)]) -> Option<(Tone, f32)> {
+        let scores = self.model.scores(&shown(text, features));
         let best = Tone::ALL.into_iter().zip(scores).max_by(|a, b| a.1.total_cmp(&b.1))?;
         (best.0 != Tone::Neutral && best.1 >= FELT).then_some(best)
     }
 
-    /// Tone of the message and the new frustration. One update per turn.
+    /// Tone of the message and the new frustration. One update per turn. `features` are those of the text.
     pub(super) fn read(
         &self,
         text: &Text,
-        concepts: &Concepts,
+        features: &[(u32, f32)],
         intent: &str,
         state: &DialogueState,
         repeated: bool,
@@ -129,7 +127,7 @@ impl ToneReader {
             (tone, signals) = (shown, vec![intent.to_owned()]);
         }
         if tone == Tone::Neutral
-            && let Some((felt, probability)) = self.felt(text, concepts)
+            && let Some((felt, probability)) = self.felt(text, features)
         {
             (tone, signals) = (felt, vec![format!("felt {probability:.2}")]);
         }
@@ -161,8 +159,8 @@ impl ToneReader {
 }
 
 /// What the model sees of a mood: the words, and how they are typed.
-pub(super) fn shown(text: &Text, concepts: &Concepts) -> Vec<(u32, f32)> {
-    let mut list = features(&text.flat, text.asks, concepts);
+pub(super) fn shown(text: &Text, features: &[(u32, f32)]) -> Vec<(u32, f32)> {
+    let mut list = features.to_vec();
     for sign in ["!", "!!", "?", "??", "?!", "...", "..", ")", "))", "(", "(("] {
         if text.plain.contains(sign) {
             list.push((hash_parts(["sign:", sign]), 0.7));

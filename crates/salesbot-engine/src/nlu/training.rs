@@ -141,7 +141,8 @@ fn train_tones(read: &Read<'_>, tone: &ToneReader, fingerprint: [u8; 32]) -> Lin
     let mut add = |tone: Tone, text: &Text| {
         let class = Tone::ALL.iter().position(|known| *known == tone).unwrap_or_default();
         let class = u16::try_from(class).unwrap_or(u16::MAX);
-        examples.push(Example { features: shown(text, read.concepts), class, weight: 1.0 });
+        let features = shown(text, &features(&text.flat, text.asks, read.concepts));
+        examples.push(Example { features, class, weight: 1.0 });
     };
     for (tone, text) in tone.examples() {
         add(tone, &Text::read(text, read.lexicon));

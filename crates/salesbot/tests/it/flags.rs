@@ -92,7 +92,7 @@ static ROWS: &[Row] = &[
     row("comparison_refinement", Typed("", &["здравствуйте", "чем вы лучше, юмаг же дешевле"]), "intent"),
     row("composite_refinement", Dialogue("autonomous/tour_5.yaml", 0), "response"),
     row("context_cta_memory", Typed("demo_first", &["нас трое с продавцами", "ясно", "спасибо", "справляемся сами", "а ревизия есть у вас?", "спасибо"]), "response"),
-    row("context_engagement_v2", Typed("snap", &["не, сама потом напишу", "ладно. главное чтоб админ выручку не прятала", "вот бы программа ваша ещё и снег чистила ха-ха"]), "response"),
+    row("context_engagement_v2", Typed("sandler", &["пекарня своя", "дорого очень. всё", "ну хз", "одна я сижу, мне и тетрадки хватает", "есть пробный период?", "чё?"]), "response"),
     row("context_full_envelope", Dialogue("aida/tour_2.yaml", 3), "response"),
     row("context_policy_overlays", Dialogue("spin_selling/price_first_haggler.yaml", 4), "response"),
     row("context_response_directives", Dialogue("snap/stationery_hard.yaml", 3), "response"),
