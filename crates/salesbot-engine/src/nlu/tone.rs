@@ -31,7 +31,9 @@ pub struct ToneReader {
 }
 
 /// The model names a mood from this probability on.
-const FELT: f32 = 0.45;
+const FELT: f32 = 0.5;
+/// A word or two show no mood that neither a marker nor the intent shows: "один", "давайте".
+const FELT_WORDS: usize = 3;
 
 /// Frustration from which an apology is due; a sceptic's doubt is a business question.
 const APOLOGY_FROM: u8 = 4;
@@ -107,7 +109,7 @@ impl ToneReader {
     fn felt(&self, text: &Text, features: &[(u32, f32)]) -> Option<(Tone, f32)> {
         let scores = self.model.scores(&shown(text, features));
         let best = Tone::ALL.into_iter().zip(scores).max_by(|a, b| a.1.total_cmp(&b.1))?;
-        (best.0 != Tone::Neutral && best.1 >= FELT).then_some(best)
+        (best.0 != Tone::Neutral && best.1 >= FELT && text.word_count() >= FELT_WORDS).then_some(best)
     }
 
     /// Tone of the message and the new frustration. One update per turn. `features` are those of the text.

@@ -13,8 +13,8 @@ use crate::{data, dialogues, load_with, loaded, set, turn_with};
 enum Said {
     Typed(&'static str, &'static [&'static str]),
     Dialogue(&'static str, usize),
-    /// A first message and one of these, whichever the classifier wavers at.
-    OneOf(&'static str, &'static [&'static str]),
+    /// One of several talks of a flow: whichever the classifier of the day wavers at.
+    OneOf(&'static [(&'static str, &'static [&'static str])]),
     /// Random walks, of which some decision differs.
     Walks,
 }
@@ -23,14 +23,12 @@ use Said::{Dialogue, OneOf, Typed, Walks};
 
 /// Messages with the seconds before each, the flow and the seed. `pick`: which of several.
 fn said(said: &Said, pick: usize) -> (Vec<(String, i64)>, String, u64) {
+    let typed = |flow: &str, messages: &[&str]| {
+        (messages.iter().map(|text| ((*text).to_owned(), 60)).collect(), flow.to_owned(), 2)
+    };
     match said {
-        OneOf(first, others) => {
-            let messages = [first, others[pick]];
-            (messages.iter().map(|text| ((**text).to_owned(), 60)).collect(), String::new(), 2)
-        }
-        Typed(flow, messages) => {
-            (messages.iter().map(|text| ((*text).to_owned(), 60)).collect(), (*flow).to_owned(), 2)
-        }
+        OneOf(talks) => typed(talks[pick].0, talks[pick].1),
+        Typed(flow, messages) => typed(flow, messages),
         Dialogue(path, last) => {
             let talk = dialogues::read(&data("dialogues").join(path));
             let turns = talk.turns.into_iter().take(last + 1);
@@ -92,7 +90,11 @@ static ROWS: &[Row] = &[
     row("comparison_refinement", Typed("", &["здравствуйте", "чем вы лучше, юмаг же дешевле"]), "intent"),
     row("composite_refinement", Dialogue("autonomous/tour_5.yaml", 0), "response"),
     row("context_cta_memory", Typed("demo_first", &["нас трое с продавцами", "ясно", "спасибо", "справляемся сами", "а ревизия есть у вас?", "спасибо"]), "response"),
-    row("context_engagement_v2", Typed("sandler", &["пекарня своя", "дорого очень. всё", "ну хз", "одна я сижу, мне и тетрадки хватает", "есть пробный период?", "чё?"]), "response"),
+    row("context_engagement_v2", OneOf(&[
+        ("sandler", &["пекарня своя", "дорого очень. всё", "ну хз", "одна я сижу, мне и тетрадки хватает", "есть пробный период?", "чё?"]),
+        ("snap", &["не, сама потом напишу", "ладно. главное чтоб админ выручку не прятала", "вот бы программа ваша ещё и снег чистила ха-ха"]),
+        ("value", &["киоск с напитками и мороженым на базаре", "сколько lite стоит на мои 2 точки с кассой", "а цена какая", "дороговато для меня", "цена смущает, дорого наверно для 12", "да назначайте", "пока не до этого", "а чего так коротко спрашиваете как робот"]),
+    ]), "response"),
     row("context_full_envelope", Dialogue("aida/tour_2.yaml", 3), "response"),
     row("context_policy_overlays", Dialogue("spin_selling/price_first_haggler.yaml", 4), "response"),
     row("context_response_directives", Dialogue("snap/stationery_hard.yaml", 3), "response"),
@@ -123,7 +125,7 @@ static ROWS: &[Row] = &[
     row("structural_frustration_detection", Dialogue("aida/tour_2.yaml", 3), "response"),
     row("tone_analysis", Typed("", &["вы издеваетесь!!! сколько можно"]), "tone"),
     // A surer classifier asks about less; thresholds at their ends make any two wishes a question.
-    Row { flag: "unified_disambiguation", beside: &[("SALESBOT_DIALOGUE__DISAMBIGUATION__HIGH", "100"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MEDIUM", "99"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__LOW", "98"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MIN", "1"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MIN_OPTION", "1")], said: OneOf("у нас магазин одежды, 5 человек", &["надо узнать и попробовать чтобы потом решить что брать", "можете показать как работает и сразу сказать цену за год", "расскажите и пришлите мне пожалуйста что у вас там есть", "хотелось бы посмотреть цены на каком нибудь видео если можно", "пришлите предложение и позвоните обсудить всё вместе с мужем", "сравнить бы мне тарифы и посмотреть вживую как там касса"]), key: "action" },
+    Row { flag: "unified_disambiguation", beside: &[("SALESBOT_DIALOGUE__DISAMBIGUATION__HIGH", "100"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MEDIUM", "99"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__LOW", "98"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MIN", "1"), ("SALESBOT_DIALOGUE__DISAMBIGUATION__MIN_OPTION", "1")], said: OneOf(&[("", &["у нас магазин одежды, 5 человек", "надо узнать и попробовать чтобы потом решить что брать"]), ("", &["у нас магазин одежды, 5 человек", "можете показать как работает и сразу сказать цену за год"]), ("", &["у нас магазин одежды, 5 человек", "расскажите и пришлите мне пожалуйста что у вас там есть"]), ("", &["у нас магазин одежды, 5 человек", "хотелось бы посмотреть цены на каком нибудь видео если можно"]), ("", &["у нас магазин одежды, 5 человек", "пришлите предложение и позвоните обсудить всё вместе с мужем"]), ("", &["у нас магазин одежды, 5 человек", "сравнить бы мне тарифы и посмотреть вживую как там касса"])]), key: "action" },
     row("universal_stall_guard", Typed("", &["магазин одежды", "спасибо", "спасибо вам", "спасибо большое", "благодарю", "спасибо"]), "state"),
 ];
 
@@ -133,7 +135,7 @@ fn the_flags_that_act_change_a_talk() {
         if matches!(row.said, Walks) {
             return (!walks_differ(row.flag)).then(|| format!("`{}` changes no decision", row.flag));
         }
-        let picks = if let OneOf(_, others) = row.said { others.len() } else { 1 };
+        let picks = if let OneOf(talks) = row.said { talks.len() } else { 1 };
         let differs = |pick| talk(row, true, pick)[row.key] != talk(row, false, pick)[row.key];
         (!(0..picks).any(differs)).then(|| format!("`{}` changes nothing in `{}`", row.flag, row.key))
     };
