@@ -93,7 +93,11 @@ enum Kind {
         min: i64,
         max: i64,
     },
-    Choice(Vec<(String, Patterns)>),
+    /// The first value that fits. `any` holds the patterns of all: most messages fit none, and one look tells.
+    Choice {
+        values: Vec<(String, Patterns)>,
+        any: Patterns,
+    },
     /// The client's own clause: when another slot was found in it, a pattern fits, or the bot asked.
     Clause {
         from: Vec<String>,
@@ -267,14 +271,14 @@ impl Slots {
                 }
                 None
             }
-            Kind::Choice(choices) => {
+            Kind::Choice { values, any } => {
                 let choose = |flat: &str, raw: &str| {
                     let hit = |(value, patterns): &(String, Patterns)| {
                         patterns.find(flat, raw).map(|(hit, _)| (json!(value), hit.to_owned()))
                     };
-                    choices.iter().find_map(hit)
+                    values.iter().find_map(hit)
                 };
-                for clause in clauses {
+                for clause in clauses.filter(|clause| any.matches(&clause.flat, &clause.raw)) {
                     // "в 1с, вернее в мойсклад": what comes last counts.
                     let padded = format!(" {} ", clause.flat);
                     let marks = self.corrects.iter().filter_map(|mark| {

@@ -48,10 +48,11 @@ pub(super) fn read_slot(
         }
         "choice" => {
             let list = choices.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
-            let list = list.into_iter().map(|(key, node)| {
+            let any = Patterns::new(list.iter().flat_map(|(_, node)| readable(node)));
+            let values = list.into_iter().map(|(key, node)| {
                 (key.text().unwrap_or_default().to_owned(), joined(Some(node), file, diagnostics))
             });
-            Kind::Choice(list.collect())
+            Kind::Choice { values: values.collect(), any }
         }
         "clause" => Kind::Clause {
             from,
@@ -119,14 +120,18 @@ fn patterns(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostic
 
 /// A list of patterns as one, for lists whose members need no number of their own.
 pub(crate) fn joined(node: Option<&Node>, file: &SourceFile, diagnostics: &mut Diagnostics) -> Patterns {
-    let mut good = Vec::new();
     for item in node.map(items).unwrap_or_default() {
-        let Some(text) = item.text() else { continue };
-        if text.trim().is_empty() || text.matches('(').count() != text.matches(')').count() {
+        if let Some(text) = item.text().filter(|text| !reads(text)) {
             diagnostics.error(file, item.place, "E21", format!("cannot read the pattern `{text}`"));
-        } else {
-            good.push(text);
         }
     }
-    Patterns::new(good)
+    Patterns::new(node.map(readable).unwrap_or_default())
+}
+
+fn reads(text: &str) -> bool {
+    !text.trim().is_empty() && text.matches('(').count() == text.matches(')').count()
+}
+
+fn readable(node: &Node) -> Vec<&str> {
+    items(node).iter().filter_map(Node::text).filter(|text| reads(text)).collect()
 }

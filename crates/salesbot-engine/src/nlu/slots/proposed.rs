@@ -20,7 +20,7 @@ impl Slots {
                 slot.name == name
                     && matches!(
                         slot.kind,
-                        Kind::Number { .. } | Kind::Choice(_) | Kind::Clause { .. } | Kind::Money { .. }
+                        Kind::Number { .. } | Kind::Choice { .. } | Kind::Clause { .. } | Kind::Money { .. }
                     )
             })
     }
@@ -52,7 +52,7 @@ impl Slots {
                 let amount = number().map(|amount| fill(json!({"amount": amount, "currency": currency})));
                 amount.ok_or("the sum does not stand in the message")
             }
-            Kind::Choice(choices) => {
+            Kind::Choice { values: choices, .. } => {
                 let known = choices.iter().find(|(choice, _)| plain(choice) == plain(&shown));
                 match known {
                     Some((choice, patterns)) if patterns.matches(&text.flat, &text.plain) => {
