@@ -8,6 +8,7 @@ pub mod classify;
 pub mod concepts;
 pub mod contact;
 pub mod context;
+mod history;
 mod lexicon;
 pub mod pattern;
 pub mod question;
@@ -342,6 +343,7 @@ impl Nlu {
             self.by_what_was_asked(&said, options, &mut reading, &mut slots);
             self.context.refinements.apply(&text, state, &slots, options, &mut reading, catalog);
         }
+        let repeated = options.context && self.by_history(&text, state, catalog, &mut reading);
         if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
         {
             reading.set(catalog, "language_kazakh", 0.8, "written in Kazakh");
@@ -362,8 +364,6 @@ impl Nlu {
             Some(_) => Default::default(),
             None => self.questions(&text, &reading, secondary, catalog),
         };
-        let repeated = catalog.is_question(reading.intent)
-            && state.turns.iter().rev().take(4).any(|past| past.intent == catalog.name(reading.intent));
         let tone = if options.tone {
             // A mood too weak to be the intent still colours the tone.
             let felt = candidates.first().filter(|best| mood(best.intent) && best.score >= FELT_MOOD);

@@ -157,6 +157,11 @@ impl Retriever {
         Passage { section, score, word, letter, coverage, matched }
     }
 
+    /// Whether anything in the text can be looked up: "ну и что там?" is stop words alone.
+    pub fn names_something(&self, text: &str) -> bool {
+        stems(text).iter().any(|stem| !self.stop.contains(stem))
+    }
+
     /// Distinct stems of a question without stop words; all of them if nothing else is left.
     fn asked_stems(&self, text: &str) -> Vec<String> {
         let mut seen = BTreeSet::new();

@@ -416,6 +416,8 @@ impl Banks {
             "confirm_email",
             "no_answer",
             "no_answer_contact",
+            "said_all",
+            "said_all_contact",
             "unclear",
             "kazakh",
             "thanks",

@@ -24,6 +24,8 @@ pub struct Context {
     /// Words that may stand beside a plain yes or no.
     pub fillers: Vec<String>,
     pub unsure: super::pattern::Patterns,
+    /// Words that ask for nothing but an answer; the second only with a question mark.
+    insists: (super::pattern::Patterns, super::pattern::Patterns),
     /// By what the client speaks to us.
     to_us_words: Vec<String>,
     to_us_endings: Vec<String>,
@@ -60,6 +62,7 @@ impl Context {
         let progress = fields.node("progress");
         let refine = fields.node("refine");
         let to_us = fields.node("to_us");
+        let insists = (fields.node("insists"), fields.node("insists_asking"));
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
         context.but = fields.optional("but").unwrap_or_default();
@@ -103,6 +106,8 @@ impl Context {
             list.iter().filter_map(|node| node.text()).map(str::to_owned).collect()
         };
         (context.to_us_words, context.to_us_endings) = (part("words"), part("endings"));
+        let mut joined = |node| super::slots::joined(node, file, diagnostics);
+        context.insists = (joined(insists.0), joined(insists.1));
         let refine = refine.map(items).unwrap_or_default();
         context.refinements = Refinements::load(refine, file, catalog, diagnostics);
         for name in &context.yields_to_data {
@@ -117,6 +122,13 @@ impl Context {
             self.to_us_words.iter().any(|known| known == word)
                 || self.to_us_endings.iter().any(|ending| word.ends_with(ending.as_str()))
         })
+    }
+
+    /// The client wants the answer to what was asked before: "вы не ответили", "ну и?".
+    pub fn insists(&self, text: &Text) -> bool {
+        let (always, asking) = &self.insists;
+        let said = |patterns: &super::pattern::Patterns| patterns.matches(&text.flat, &text.plain);
+        said(always) || text.raw.contains('?') && said(asking)
     }
 
     /// A plain yes, no or "don't know" of at most five words.

@@ -8,6 +8,7 @@ mod contacts;
 mod diagnostics;
 mod dialogues;
 mod flags;
+mod history;
 mod properties;
 mod question;
 mod questions;

@@ -29,7 +29,7 @@ fn standings() -> Vec<(&'static str, DialogueState)> {
     ]
 }
 
-fn read(message: &str, state: &DialogueState) -> Understanding {
+pub(crate) fn read(message: &str, state: &DialogueState) -> Understanding {
     let engine = &loaded().engine;
     let flow = engine.catalog.flow("spin_selling").expect("shipped");
     let turn = Turn { message, state, flow, now: 0 };

@@ -29,7 +29,12 @@ impl Planner<'_> {
         if unanswered {
             let contact_known =
                 self.memory.contact().valid || self.memory.said.contact_refused || self.next.is_final;
-            let bank = if contact_known { "no_answer" } else { "no_answer_contact" };
+            let bank = match (self.presses(), contact_known) {
+                (true, true) => "said_all",
+                (true, false) => "said_all_contact",
+                (false, true) => "no_answer",
+                (false, false) => "no_answer_contact",
+            };
             plan.message = self.pick_ack(bank);
             if !contact_known && let Some(line) = &plan.message {
                 plan.question = Some(contact_question(&line.id));
@@ -44,6 +49,7 @@ impl Planner<'_> {
         if self.understanding.asks
             && recipe.answer == AnswerPart::None
             && self.catalog.intents.is(self.understanding.intent, "unclear")
+            && self.retriever.names_something(self.turn.message)
         {
             // Not understood, but it asks: an honest word beats a question of ours.
             self.asked(false, plan, looked_up);
@@ -83,6 +89,11 @@ impl Planner<'_> {
         }
     }
 
+    /// "ну и?": the client presses for the answer to an earlier question.
+    fn presses(&self) -> bool {
+        self.understanding.repeated && self.understanding.picked.is_some()
+    }
+
     /// One answer per question, in the client's order.
     fn asked(&self, sure: bool, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
         let intents = &self.catalog.intents;
@@ -105,15 +116,18 @@ impl Planner<'_> {
                 .iter()
                 .find(|other| unasked && intents.is_question(other.intent) && other.score >= TOPIC_SCORE);
             // "вернёмся к цифрам" names a place of the talk, not a topic.
-            if topic.is_some() || !self.catalog.in_group(self.understanding.intent, "go_back") {
-                let words = self.understanding.picked.as_deref().unwrap_or(self.turn.message);
+            let words = self.understanding.picked.as_deref().unwrap_or(self.turn.message);
+            let goes_back = self.catalog.in_group(self.understanding.intent, "go_back");
+            if topic.is_some() || !goes_back && self.retriever.names_something(words) {
                 asked.push((words.to_owned(), topic.map(|other| other.intent)));
             }
         }
         for (clause, intent) in asked {
             let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
             let label = intent.map(|id| intents.get(id).label.as_str());
-            let cited: &[String] = if self.understanding.repeated { &[] } else { &self.memory.said.sections };
+            // The same words again want the same answer, "вы не ответили" wants another one.
+            let same = self.understanding.repeated && !self.presses();
+            let cited: &[String] = if same { &[] } else { &self.memory.said.sections };
             let worded = self.writer.categories.reword(&match label {
                 Some(label) if clause.split_whitespace().count() < 4 => format!("{clause} {label}"),
                 _ => clause,
@@ -142,7 +156,8 @@ impl Planner<'_> {
             }
             note(&passages, looked_up);
             let enough = !unasked || passages.first().is_some_and(|best| best.coverage >= TOPIC_COVERAGE);
-            if let Some(found) = found.filter(|_| enough)
+            let stale = |found: &Answer| self.presses() && self.memory.said.sections.contains(&found.section);
+            if let Some(found) = found.filter(|found| enough && !stale(found))
                 && !plan.answers.iter().any(|known| known.section == found.section)
             {
                 plan.answers.push(found);
