@@ -43,6 +43,8 @@ const POLITE: [&str; 5] = ["agreement", "gratitude", "greeting", "compliment", "
 const SURE_ASIDE: f32 = 0.9;
 /// "ок, снт на алкоголь обязательна": so sure a question is no agreement for its first word.
 const SURE_QUESTION_AFTER_YES: f32 = 0.6;
+/// An intent that tells there is no trouble leaves the slots of trouble empty from here.
+const SURE_UNTOLD: f32 = 0.4;
 /// A linear reading of a call for a person, of anger or of a legal matter below this is none.
 const SURE_GRAVE: f32 = 0.4;
 /// … of a mood below this.
@@ -272,6 +274,9 @@ impl Nlu {
             let wonders = |part: &str| self.lexicon.wonders(part) || self.context.speaks_to_us(part);
             self.slots.read(&text, Meant { asked, yes, plain_answer, wonders: &wonders })
         };
+        if top.1 >= SURE_UNTOLD {
+            slots.retain(|fill| !self.context.leaves_untold(catalog.name(top.0), &fill.slot));
+        }
         // Handing over or ending a talk needs a sure sign; a guess takes the next best reading.
         let grave = |id: IntentId| {
             ["escalation", "sensitive", "frustration"].contains(&catalog.get(id).category.as_str())
@@ -344,8 +349,7 @@ impl Nlu {
             self.context.refinements.apply(&text, state, &slots, options, &mut reading, catalog);
         }
         let repeated = options.context && self.by_history(&text, state, catalog, &mut reading);
-        if text.language == Language::Kazakh && reading.confidence < 0.45 && reading.method != Method::Context
-        {
+        if text.language == Language::Kazakh && reading.intent == catalog.unclear() {
             reading.set(catalog, "language_kazakh", 0.8, "written in Kazakh");
         }
         let secondary = if options.secondary {

@@ -21,6 +21,8 @@ const BARE_FACT: usize = 2;
 const SURE_QUESTION: f32 = 0.5;
 /// … and so sure, though it does not speak to us either.
 const SURE_TOLD: f32 = 0.75;
+/// Where nothing was asked, a mood or a doubt so sure is what the client came to say.
+const SURE_UNASKED: f32 = 0.4;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -146,9 +148,14 @@ impl Nlu {
         let calls = filled.iter().any(|slot| counts.contains(slot))
             && catalog.in_category(reading.intent, "escalation")
             && reading.method == Method::Linear;
+        let doubts = catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection");
+        let denies = ["no_problem", "no_need", "small_talk"].contains(&name);
         let firm = !answers
-            && (catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection"))
-            && reading.confidence >= SURE_OBJECTION;
+            && if state.asked.is_none() {
+                (doubts || denies) && reading.confidence >= SURE_UNASKED
+            } else {
+                doubts && reading.confidence >= SURE_OBJECTION
+            };
         let yields = (self.context.yields_to_data(name) && !text.asks && !firm)
             || first_told
             || describes
@@ -158,10 +165,7 @@ impl Nlu {
             || answers && (catalog.is_question(reading.intent) || reading.confidence < 0.6);
         if yields && let Some(intent) = self.context.progress(&phases, &filled) {
             reading.set(catalog, intent, 0.9, "facts the phase is about");
-        } else if !filled.is_empty()
-            && yields
-            && (answers || !(catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection")))
-        {
+        } else if !filled.is_empty() && yields && (answers || !doubts) {
             reading.set(catalog, "info_provided", 0.75, "facts about the client");
         } else if filled.is_empty() && self.answers_openly(reading, said) {
             reading.set(catalog, "info_provided", 0.7, "a short answer to what was asked");

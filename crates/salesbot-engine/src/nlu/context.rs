@@ -14,6 +14,8 @@ pub struct Context {
     rows: Vec<Row>,
     progress: Vec<(String, String, Vec<String>)>,
     yields_to_data: Vec<String>,
+    /// Slots that an intent, surely read, leaves untold.
+    empties: BTreeMap<String, Vec<String>>,
     pub secondary_above: f32,
     /// Slots whose question any short word answers.
     pub free_slots: Vec<String>,
@@ -62,6 +64,7 @@ impl Context {
         let progress = fields.node("progress");
         let refine = fields.node("refine");
         let to_us = fields.node("to_us");
+        let empties = fields.node("empties");
         let insists = (fields.node("insists"), fields.node("insists_asking"));
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
@@ -100,6 +103,12 @@ impl Context {
             fields.finish();
             check(&intent, node.place, diagnostics);
             context.progress.push((key.text().unwrap_or_default().to_owned(), intent, slots));
+        }
+        for (key, node) in empties.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let intent = key.text().unwrap_or_default().to_owned();
+            check(&intent, key.place, diagnostics);
+            let slots = items(node).iter().filter_map(|node| node.text()).map(str::to_owned).collect();
+            context.empties.insert(intent, slots);
         }
         let part = |key: &str| -> Vec<String> {
             let list = to_us.and_then(|node| node.get(key)).map(items).unwrap_or_default();
@@ -210,6 +219,11 @@ impl Context {
         let (_, intent, slots) =
             phases.iter().find_map(|phase| self.progress.iter().find(|(name, ..)| name == phase))?;
         slots.iter().any(|slot| filled.contains(&slot.as_str())).then_some(intent.as_str())
+    }
+
+    /// "очередей не бывает" names no trouble, whatever its words are.
+    pub fn leaves_untold(&self, intent: &str, slot: &str) -> bool {
+        self.empties.get(intent).is_some_and(|slots| slots.iter().any(|name| name == slot))
     }
 
     pub fn yields_to_data(&self, intent: &str) -> bool {

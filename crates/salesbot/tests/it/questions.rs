@@ -73,3 +73,22 @@ fn questions_that_state_nothing_fill_no_slot() {
     }
     assert!(wrong.is_empty(), "{} filled:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn who_has_no_trouble_tells_none() {
+    let (_, state) = standings().swap_remove(0);
+    for message in [
+        "очередей не бывает, народу мало",
+        "недостач нет",
+        "пересортицы не замечала",
+        "не воруют у меня, родня работает",
+        "клиентов не теряем, все свои постоянные",
+        "ценники всегда совпадают, путаницы нет",
+        "с просрочкой не сталкиваемся, всё уходит за два дня",
+    ] {
+        let told: Vec<String> = read(message, &state).slots.into_iter().map(|fill| fill.slot).collect();
+        assert!(!told.iter().any(|slot| slot.starts_with("pain")), "{message}: {told:?}");
+    }
+    let read = read("товара всего 40 позиций", &state);
+    assert!(!read.slots.iter().any(|fill| fill.slot == "company_size"), "{:?}", read.slots);
+}
