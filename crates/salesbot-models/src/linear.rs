@@ -2,15 +2,13 @@
 //! bit-identical on every machine.
 //!
 //! Training is dual coordinate descent for the support vector machine with squared hinge loss (Hsieh et al. 2008,
-//! the method of `liblinear -s 1`): the classes are independent of one another, so they are trained on all
-//! cores and the result does not depend on how many there are. Determinism: fixed order of examples and
+//! the method of `liblinear -s 1`): the classes are independent of one another, so they are trained eight side by
+//! side on all cores and the result does not depend on how many there are. Determinism: fixed order of examples and
 //! features, single precision without fused operations, `libm` for `exp` and `ln`. Small weights are dropped,
 //! the others kept in one byte with a scale per feature.
 //!
 //! Why not a crate: `linfa` and `smartcore` train dense matrices or bring BLAS-like stacks, and the bindings of
-//! `liblinear` need a C++ compiler; this is 300 lines and nothing to install.
-
-use std::collections::BTreeMap;
+//! `liblinear` need a C++ compiler; this is 400 lines and nothing to install.
 
 /// One training text: its features as (hash, weight) and the class it belongs to.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,19 +85,14 @@ pub fn hash_parts<const N: usize>(parts: [&str; N]) -> u32 {
     (state >> 32) as u32 ^ (state & 0xffff_ffff) as u32
 }
 
-/// Trains on the examples in the order given. Cost: about 3 s on two cores for 20,000 short texts and 252
-/// classes.
+/// Trains on the examples in the order given. Cost: about 2 s on two cores for 30,000 short texts and 252 classes.
 pub fn train(examples: &[Example], classes: usize, options: Training, fingerprint: [u8; 32]) -> LinearModel {
-    let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
-    for example in examples {
-        for (feature, _) in &example.features {
-            *seen.entry(*feature).or_default() += 1;
-        }
-    }
-    seen.retain(|_, count| *count >= options.min_examples);
-    let features: Vec<u32> = seen.keys().copied().collect();
-    let idf: Vec<f32> =
-        seen.values().map(|count| libm::logf(1.0 + examples.len() as f32 / (*count as f32 + 0.5))).collect();
+    let all = examples.iter().flat_map(|example| example.features.iter().map(|(feature, _)| *feature));
+    let mut all: Vec<u32> = all.collect();
+    all.sort_unstable();
+    let seen = all.chunk_by(|a, b| a == b).filter(|same| same.len() >= options.min_examples as usize);
+    let idf = |count: usize| libm::logf(1.0 + examples.len() as f32 / (count as f32 + 0.5));
+    let (features, idf) = seen.map(|same| (same[0], idf(same.len()))).unzip();
     let mut model = LinearModel {
         classes,
         features,
@@ -114,17 +107,18 @@ pub fn train(examples: &[Example], classes: usize, options: Training, fingerprin
         fingerprint,
     };
     let rows = Rows::new(examples, &model, options);
-    let plane = |class: usize| Plane::train(class, &rows, model.features.len(), options);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(classes.max(1));
+    let all: Vec<usize> = (0..classes).collect();
+    let groups: Vec<&[usize]> = all.chunks(LANES).collect();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(groups.len().max(1));
+    let width = model.features.len();
     let mut planes: Vec<(usize, Plane)> = std::thread::scope(|scope| {
         let worker = |first: usize| {
-            let plane = &plane;
-            scope.spawn(move || {
-                (first..classes).step_by(cores).map(|class| (class, plane(class))).collect::<Vec<_>>()
-            })
+            let (groups, rows) = (&groups, &rows);
+            let own = move || groups.iter().skip(first).step_by(cores);
+            scope.spawn(move || own().flat_map(|group| Group::train(group, rows, width, options)).collect())
         };
         let workers: Vec<_> = (0..cores).map(worker).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|_| Vec::new())).collect()
     });
     planes.sort_by_key(|(class, _)| *class);
     let planes: Vec<Plane> = planes.into_iter().map(|(_, plane)| plane).collect();
@@ -170,65 +164,128 @@ impl Rows {
     }
 }
 
+/// Classes trained side by side: one look at an example serves them all, their weights lie together.
+const LANES: usize = 8;
+
 /// What separates one class from all others: a weight per feature, and a bias.
-#[derive(Clone, Debug, Default)]
 struct Plane {
     weights: Vec<f32>,
     bias: f32,
 }
 
-impl Plane {
-    /// Dual coordinate descent with shrinking. The bias counts as one more feature of value 1. A pass over all
-    /// examples goes through memory in order, which takes half the time; passes over some go at random.
-    fn train(class: usize, rows: &Rows, features: usize, options: Training) -> Self {
-        let mut plane = Self { weights: vec![0.0; features], bias: 0.0 };
+/// The planes of a group of classes in training.
+struct Group<'a> {
+    rows: &'a Rows,
+    weights: Vec<[f32; LANES]>,
+    biases: [f32; LANES],
+    /// How hard each example pulls on each plane.
+    pulls: Vec<[f32; LANES]>,
+}
+
+/// The pulls a pass came upon: their extremes, and the examples that may pull in the next pass.
+struct Pass {
+    largest: f32,
+    least: f32,
+    near: Vec<u32>,
+}
+
+impl Pass {
+    fn new() -> Self {
+        Self { largest: f32::NEG_INFINITY, least: f32::INFINITY, near: Vec::new() }
+    }
+
+    fn settled(&self, options: Training) -> bool {
+        self.largest - self.least <= options.tolerance
+    }
+}
+
+impl Group<'_> {
+    /// Dual coordinate descent with shrinking, each class by itself: a pass over all examples, then passes at
+    /// random over those near the plane until these are settled, and again, until a pass over all finds nothing
+    /// to do. Only the passes over all, which take most of the time, are made for the group at once.
+    fn train(classes: &[usize], rows: &Rows, features: usize, options: Training) -> Vec<(usize, Plane)> {
         let count = rows.lengths.len();
-        let mut pulls = vec![0.0_f32; count];
-        let all: Vec<u32> = (0..u32::try_from(count).unwrap_or(u32::MAX)).collect();
-        let mut order = all.clone();
-        let mut left_out = false;
-        let mut random = 0x9e37_79b9_7f4a_7c15_u64 ^ (class as u64) << 7;
-        for _ in 0..options.passes {
-            let (mut largest, mut least) = (f32::NEG_INFINITY, f32::INFINITY);
-            let mut near = Vec::with_capacity(order.len());
-            for at in &order {
-                let example = *at as usize;
-                let (row, slack, pull) = (rows.of(example), rows.slacks[example], pulls[example]);
-                let side = if usize::from(rows.classes[example]) == class { 1.0 } else { -1.0 };
-                let gradient = plane.margin(row) * side - 1.0 + slack * pull;
-                if pull == 0.0 && gradient > 0.0 {
-                    continue; // on its own side without pulling
+        let mut group = Group {
+            rows,
+            weights: vec![[0.0; LANES]; features],
+            biases: [0.0; LANES],
+            pulls: vec![[0.0; LANES]; count],
+        };
+        let seed = |class: &usize| 0x9e37_79b9_7f4a_7c15_u64 ^ (*class as u64) << 7;
+        let mut randoms: Vec<u64> = classes.iter().map(seed).collect();
+        let mut passes_left = vec![options.passes; classes.len()];
+        let mut open: Vec<usize> = (0..classes.len()).collect();
+        while !open.is_empty() {
+            let mut found: Vec<Pass> = classes.iter().map(|_| Pass::new()).collect();
+            for example in 0..count {
+                let margins = group.margins(example);
+                for lane in &open {
+                    group.visit(example, *lane, classes[*lane], margins[*lane], &mut found[*lane]);
                 }
-                near.push(*at);
-                largest = largest.max(gradient);
-                least = least.min(gradient);
-                let moved = (pull - gradient / (1.0 + rows.lengths[example] + slack)).max(0.0);
-                pulls[example] = moved;
-                plane.shift(row, (moved - pull) * side);
             }
-            if largest - least > options.tolerance {
-                left_out |= near.len() < order.len();
-                order = near;
-                shuffle(&mut order, &mut random);
-            } else if left_out {
-                order.clone_from(&all);
-                left_out = false;
-            } else {
-                break;
-            }
+            open.retain(|lane| {
+                let (lane, mut last) = (*lane, std::mem::replace(&mut found[*lane], Pass::new()));
+                let left = &mut passes_left[lane];
+                *left = left.saturating_sub(1);
+                if last.settled(options) {
+                    return false;
+                }
+                while *left > 0 && !last.settled(options) {
+                    shuffle(&mut last.near, &mut randoms[lane]);
+                    let mut pass = Pass::new();
+                    for example in last.near {
+                        let margin = group.margin(example as usize, lane);
+                        group.visit(example as usize, lane, classes[lane], margin, &mut pass);
+                    }
+                    last = pass;
+                    *left -= 1;
+                }
+                *left > 0
+            });
         }
-        plane
+        let plane = |lane: usize| Plane {
+            weights: group.weights.iter().map(|weights| weights[lane]).collect(),
+            bias: group.biases[lane],
+        };
+        classes.iter().enumerate().map(|(lane, class)| (*class, plane(lane))).collect()
     }
 
-    fn margin(&self, row: &[(u32, f32)]) -> f32 {
-        row.iter().fold(self.bias, |sum, (feature, value)| sum + self.weights[*feature as usize] * value)
+    /// Moves one plane so that the example lies as it should. The bias counts as one more feature of value 1.
+    fn visit(&mut self, example: usize, lane: usize, class: usize, margin: f32, pass: &mut Pass) {
+        let (slack, pull) = (self.rows.slacks[example], self.pulls[example][lane]);
+        let side = if usize::from(self.rows.classes[example]) == class { 1.0 } else { -1.0 };
+        let gradient = margin * side - 1.0 + slack * pull;
+        if pull == 0.0 && gradient > 0.0 {
+            return; // on its own side without pulling
+        }
+        pass.near.push(u32::try_from(example).unwrap_or(u32::MAX));
+        pass.largest = pass.largest.max(gradient);
+        pass.least = pass.least.min(gradient);
+        let moved = (pull - gradient / (1.0 + self.rows.lengths[example] + slack)).max(0.0);
+        self.pulls[example][lane] = moved;
+        let step = (moved - pull) * side;
+        self.biases[lane] += step;
+        for (feature, value) in self.rows.of(example) {
+            self.weights[*feature as usize][lane] += step * value;
+        }
     }
 
-    fn shift(&mut self, row: &[(u32, f32)], step: f32) {
-        self.bias += step;
-        for (feature, value) in row {
-            self.weights[*feature as usize] += step * value;
+    fn margins(&self, example: usize) -> [f32; LANES] {
+        let mut margins = self.biases;
+        for (feature, value) in self.rows.of(example) {
+            let weights = self.weights[*feature as usize];
+            for lane in 0..LANES {
+                margins[lane] += weights[lane] * value;
+            }
         }
+        margins
+    }
+
+    fn margin(&self, example: usize, lane: usize) -> f32 {
+        let row = self.rows.of(example).iter();
+        row.fold(self.biases[lane], |sum, (feature, value)| {
+            sum + self.weights[*feature as usize][lane] * value
+        })
     }
 }
 
@@ -266,10 +323,13 @@ pub fn calibrate(model: &LinearModel, examples: &[Example]) -> f32 {
         });
         likelihoods.sum()
     };
-    let candidates = (1..=60_u16).map(|step| f32::from(step) * 0.01);
-    let best =
-        candidates.map(|temperature| (loss(temperature), temperature)).min_by(|a, b| a.0.total_cmp(&b.0));
-    best.map_or(1.0, |(_, temperature)| temperature)
+    let best = |steps: std::ops::RangeInclusive<u16>, every: usize| {
+        let losses = steps.step_by(every).map(|step| (loss(f32::from(step) * 0.01), step));
+        losses.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(100, |(_, step)| step)
+    };
+    // The loss has one valley.
+    let about = best(1..=60, 5);
+    f32::from(best(about.saturating_sub(4).max(1)..=about + 4, 1)) * 0.01
 }
 
 impl LinearModel {

@@ -25,8 +25,8 @@ pub struct Models {
 }
 
 impl Models {
-    /// `shipped` is used when it was trained from exactly this content; else both models are trained here (3 to
-    /// 5 s on two cores), and the second value says so.
+    /// `shipped` is used when it was trained from exactly this content; else both models are trained here (3 s on
+    /// two cores), and the second value says so.
     pub(super) fn load(
         sources: &NluSources,
         catalog: &IntentCatalog,
@@ -75,25 +75,36 @@ struct Read<'a> {
     catalog: &'a IntentCatalog,
     lexicon: &'a Lexicon,
     concepts: &'a Concepts,
-    texts: Vec<Vec<Text>>,
+    /// By intent.
+    texts: Vec<Vec<(Text, Features)>>,
 }
+
+/// What a model sees of a text: (hash, weight), sorted.
+type Features = Vec<(u32, f32)>;
 
 impl<'a> Read<'a> {
     fn new(catalog: &'a IntentCatalog, lexicon: &'a Lexicon, concepts: &'a Concepts) -> Self {
-        let read = |spec: &IntentSpec| spec.examples.iter().map(|text| Text::read(text, lexicon)).collect();
+        let mut read = Self { catalog, lexicon, concepts, texts: Vec::new() };
         let specs: Vec<&IntentSpec> = catalog.iter().map(|(_, spec)| spec).collect();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let texts = std::thread::scope(|scope| {
+        read.texts = std::thread::scope(|scope| {
+            let one = |text: &String| read.text(text);
+            let all = move |spec: &&IntentSpec| spec.examples.iter().map(one).collect::<Vec<_>>();
             let parts = specs.chunks(specs.len().div_ceil(cores).max(1));
-            let readers: Vec<_> = parts
-                .map(|part| scope.spawn(move || part.iter().map(|spec| read(spec)).collect::<Vec<_>>()))
-                .collect();
+            let readers: Vec<_> =
+                parts.map(|part| scope.spawn(move || part.iter().map(all).collect::<Vec<_>>())).collect();
             readers.into_iter().flat_map(|reader| reader.join().unwrap_or_default()).collect()
         });
-        Self { catalog, lexicon, concepts, texts }
+        read
     }
 
-    fn of(&self, id: IntentId) -> &[Text] {
+    fn text(&self, text: &str) -> (Text, Features) {
+        let text = Text::read(text, self.lexicon);
+        let features = features(&text.flat, text.asks, self.concepts);
+        (text, features)
+    }
+
+    fn of(&self, id: IntentId) -> &[(Text, Features)] {
         &self.texts[usize::from(id.0)]
     }
 }
@@ -121,13 +132,9 @@ fn train_intents(read: &Read<'_>, fingerprint: [u8; 32]) -> LinearModel {
     let mut examples = Vec::new();
     let mut held_out = Vec::new();
     for (id, spec) in read.catalog.iter() {
-        let example = |text: &Text| Example {
-            features: features(&text.flat, text.asks, read.concepts),
-            class: id.0,
-            weight: 1.0,
-        };
-        examples.extend(read.of(id).iter().map(example));
-        held_out.extend(spec.held_out.iter().map(|text| example(&Text::read(text, read.lexicon))));
+        let example = |features: Features| Example { features, class: id.0, weight: 1.0 };
+        examples.extend(read.of(id).iter().map(|(_, features)| example(features.clone())));
+        held_out.extend(spec.held_out.iter().map(|text| example(read.text(text).1)));
     }
     let model = linear::train(&examples, read.catalog.len(), Training::default(), fingerprint);
     let temperature = linear::calibrate(&model, &held_out);
@@ -138,21 +145,21 @@ fn train_intents(read: &Read<'_>, fingerprint: [u8; 32]) -> LinearModel {
 /// others: these are calm, unless a marker word says otherwise.
 fn train_tones(read: &Read<'_>, tone: &ToneReader, fingerprint: [u8; 32]) -> LinearModel {
     let mut examples = Vec::new();
-    let mut add = |tone: Tone, text: &Text| {
+    let mut add = |tone: Tone, (text, features): &(Text, Features)| {
         let class = Tone::ALL.iter().position(|known| *known == tone).unwrap_or_default();
         let class = u16::try_from(class).unwrap_or(u16::MAX);
-        let features = shown(text, &features(&text.flat, text.asks, read.concepts));
-        examples.push(Example { features, class, weight: 1.0 });
+        examples.push(Example { features: shown(text, features), class, weight: 1.0 });
     };
     for (tone, text) in tone.examples() {
-        add(tone, &Text::read(text, read.lexicon));
+        add(tone, &read.text(text));
     }
     for (id, spec) in read.catalog.iter() {
         match tone.of_intent(&spec.name) {
-            Some(tone) => read.of(id).iter().for_each(|text| add(tone, text)),
+            Some(tone) => read.of(id).iter().for_each(|read| add(tone, read)),
             None => {
-                let calm = read.of(id).iter().step_by(CALM_EVERY).filter(|text| tone.marked(text).is_none());
-                calm.for_each(|text| add(Tone::Neutral, text));
+                let some = read.of(id).iter().step_by(CALM_EVERY);
+                let calm = some.filter(|(text, _)| tone.marked(text).is_none());
+                calm.for_each(|read| add(Tone::Neutral, read));
             }
         }
     }
