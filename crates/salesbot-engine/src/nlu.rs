@@ -223,6 +223,7 @@ impl Nlu {
                 "frustration",
                 "dialogue_repair",
                 "technical_problem",
+                "purchase_stage",
             ]
             .contains(&category)
                 || [
@@ -344,7 +345,7 @@ impl Nlu {
             }
         }
         if options.context {
-            let said = Said { text: &text, turn, catalog, polarity };
+            let said = Said { text: &text, turn, catalog, polarity, candidates: &candidates };
             self.by_what_was_asked(&said, options, &mut reading, &mut slots);
             self.context.refinements.apply(&text, state, &slots, options, &mut reading, catalog);
         }

@@ -1,8 +1,9 @@
 //! A message as an answer: the same words mean another thing after another question.
 
-use salesbot_dialogue::understanding::Method;
+use salesbot_dialogue::understanding::{Candidate, Method};
 use salesbot_dialogue::{DialogueState, IntentCatalog, IntentId, SlotFill, Turn};
 
+use super::classify::UNCLEAR_BELOW;
 use super::context::{Polarity, picked};
 use super::text::{self, Text};
 use super::{Nlu, NluOptions};
@@ -23,6 +24,10 @@ const SURE_QUESTION: f32 = 0.5;
 const SURE_TOLD: f32 = 0.75;
 /// Where nothing was asked, a mood or a doubt so sure is what the client came to say.
 const SURE_UNASKED: f32 = 0.4;
+/// A reading that asks nothing takes the place of a question when its score is at least this share of it.
+const SHARE_OF_BEST: f32 = 0.2;
+/// … and where a number of people or shops, a sum or a trouble stands in it.
+const SURE_OF_ASKING: f32 = 0.9;
 /// A refusal so sure outweighs the reading of its words as a short answer.
 const SURE_REFUSAL: f32 = 0.75;
 
@@ -33,6 +38,8 @@ pub(super) struct Said<'a> {
     pub catalog: &'a IntentCatalog,
     /// It is a plain yes, no, or doubt.
     pub polarity: Option<Polarity>,
+    /// All readings, best first.
+    pub candidates: &'a [Candidate],
 }
 
 /// The intent as read so far.
@@ -64,7 +71,7 @@ impl Nlu {
         reading: &mut Reading,
         slots: &mut Vec<SlotFill>,
     ) {
-        let Said { text, turn, catalog, polarity } = *said;
+        let Said { text, turn, catalog, polarity, candidates } = *said;
         let state = turn.state;
         if options.picks
             && let Some(asked) = &state.asked
@@ -128,26 +135,44 @@ impl Nlu {
             && reading.method == Method::Linear
             && asked_for.is_some_and(|slot| self.context.free_slots.iter().any(|free| free == slot));
         let to_us = self.context.speaks_to_us(&text.flat);
-        let told = !text.asks
-            && catalog.is_question(reading.intent)
-            && reading.method == Method::Linear
-            && (reading.confidence < SURE_QUESTION || !to_us && reading.confidence < SURE_TOLD)
-            && !filled.is_empty();
+        // Questions seldom hold these.
+        let told_only = ["company_size", "users_count", "locations_count", "budget_range", "pain_category"];
+        let tells = filled.iter().any(|slot| told_only.contains(slot));
         // "одежду турецкую продаю" speaks of a trade and asks nothing.
         let describes = !text.asks
             && !to_us
             && catalog.in_group(reading.intent, "business_scenarios")
             && filled.contains(&"business_type");
+        let states = !text.asks
+            && !describes
+            && catalog.is_question(reading.intent)
+            && reading.method == Method::Linear
+            && (reading.confidence < SURE_QUESTION || !to_us && reading.confidence < SURE_TOLD)
+            && !filled.is_empty();
+        // "смысла переходить не вижу, у нас 1С есть" asks nothing: the next reading that asks nothing either.
+        let next = candidates.iter().find(|other| !catalog.is_question(other.intent));
+        if states
+            && !answers
+            && let Some(next) =
+                next.filter(|next| next.score >= (SHARE_OF_BEST * reading.confidence).max(UNCLEAR_BELOW))
+        {
+            reading.set(catalog, catalog.name(next.intent), next.score, "states facts and asks nothing");
+            reading.method = next.method;
+        }
+        let name = catalog.name(reading.intent);
+        let told = tells
+            && catalog.is_question(reading.intent)
+            && !text.asks
+            && reading.method == Method::Linear
+            && (!to_us && reading.confidence < SURE_OF_ASKING || reading.confidence < SURE_QUESTION);
         // Nothing was said before that these facts could correct: "у меня 5 магазинов" tells it first.
         let first_told = catalog.is(reading.intent, "correct_info")
             && reading.method == Method::Linear
             && (reading.confidence < SURE_OBJECTION || text.word_count() <= BARE_FACT)
             && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
         // "2 человека вместе со мной" calls for nobody.
-        let counts = ["company_size", "users_count", "locations_count"];
-        let calls = filled.iter().any(|slot| counts.contains(slot))
-            && catalog.in_category(reading.intent, "escalation")
-            && reading.method == Method::Linear;
+        let calls =
+            tells && catalog.in_category(reading.intent, "escalation") && reading.method == Method::Linear;
         let doubts = catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection");
         let denies = ["no_problem", "no_need", "small_talk"].contains(&name);
         let firm = !answers

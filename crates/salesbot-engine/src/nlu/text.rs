@@ -287,7 +287,9 @@ impl Text {
             Some(at) if at > 0 && turn(own[at]) => own[at..].join(" "),
             _ => rest,
         };
-        (rest.len() < self.flat.len() && words(&rest).count() >= 2).then_some(rest)
+        // One word is a matter only where it asks: "Здравствуйте. Цена?"
+        let enough = words(&rest).count() >= if self.asks { 1 } else { 2 };
+        (rest.len() < self.flat.len() && enough).then_some(rest)
     }
 
     pub fn word_count(&self) -> usize {

@@ -114,7 +114,7 @@ static ROWS: &[Row] = &[
     row("objection_refinement", Typed("bant", &["здравствуйте", "у меня магазин одежды", "до 300 тысяч", "решаю я сама", "остатки не сходятся", "сейчас не время, после сезона только"]), "intent"),
     row("objection_handler", Typed("", &["надо подумать", "надо еще подумать"]), "state"),
     row("option_selection_refinement", Typed("", &["нас 5 человек", "ыъыъ ыы", "ыъыъ ыы", "2"]), "intent"),
-    row("phase_completion_gating", Dialogue("consultative/questioner_toys.yaml", 4), "state"),
+    row("phase_completion_gating", Dialogue("inbound/demo_wanted_after_all.yaml", 3), "state"),
     row("phase_exhausted_source", Dialogue("spin_selling/email_instead_of_phone.yaml", 3), "action"),
     row("price_question_override", Typed("", &["здравствуйте, а сколько стоит? нас 5 человек"]), "reason_codes"),
     row("question_deduplication", Dialogue("spin_selling/happy_path_pharmacy.yaml", 0), "response"),
