@@ -275,7 +275,7 @@ impl Nlu {
             let wonders = |part: &str| self.lexicon.wonders(part) || self.context.speaks_to_us(part);
             self.slots.read(&text, Meant { asked, yes, plain_answer, wonders: &wonders })
         };
-        if top.1 >= SURE_UNTOLD {
+        if top.1 >= SURE_UNTOLD && !self.context.lacks_sign(catalog.name(top.0), &text) {
             slots.retain(|fill| !self.context.leaves_untold(catalog.name(top.0), &fill.slot));
         }
         // Handing over or ending a talk needs a sure sign; a guess takes the next best reading.
@@ -290,7 +290,8 @@ impl Nlu {
             other.method == Method::Linear
                 && (grave(other.intent) && other.score < SURE_GRAVE
                     || mood(other.intent) && other.score < SURE_MOOD
-                    || weighty(other.intent) && other.score < SURE_WEIGHTY)
+                    || weighty(other.intent) && other.score < SURE_WEIGHTY
+                    || self.context.lacks_sign(catalog.name(other.intent), &text))
         };
         let top = match candidates.iter().find(|other| !guess(other)) {
             Some(best) => (best.intent, best.score),

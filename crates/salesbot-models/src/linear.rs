@@ -37,7 +37,7 @@ pub struct Training {
 
 impl Default for Training {
     fn default() -> Self {
-        Self { cost: 1.0, tolerance: 0.1, passes: 100, min_examples: 2, smallest: 0.06, temperature: 1.0 }
+        Self { cost: 2.0, tolerance: 0.3, passes: 100, min_examples: 2, smallest: 0.06, temperature: 1.0 }
     }
 }
 

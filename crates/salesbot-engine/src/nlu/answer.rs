@@ -170,9 +170,13 @@ impl Nlu {
             && reading.method == Method::Linear
             && (reading.confidence < SURE_OBJECTION || text.word_count() <= BARE_FACT)
             && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
-        // "2 человека вместе со мной" calls for nobody.
-        let calls =
-            tells && catalog.in_category(reading.intent, "escalation") && reading.method == Method::Linear;
+        // "2 человека вместе со мной" calls for nobody and is no mood.
+        let aside = ["escalation", "conversational", "dialogue_repair"];
+        let calls = tells
+            && !text.asks
+            && aside.contains(&catalog.get(reading.intent).category.as_str())
+            && reading.confidence < SURE_OBJECTION
+            && reading.method == Method::Linear;
         let doubts = catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection");
         let denies = ["no_problem", "no_need", "small_talk"].contains(&name);
         let firm = !answers

@@ -16,6 +16,8 @@ pub struct Context {
     yields_to_data: Vec<String>,
     /// Slots that an intent, surely read, leaves untold.
     empties: BTreeMap<String, Vec<String>>,
+    /// Signs without which an intent is not believed.
+    signs: BTreeMap<String, super::pattern::Patterns>,
     pub secondary_above: f32,
     /// Slots whose question any short word answers.
     pub free_slots: Vec<String>,
@@ -65,6 +67,7 @@ impl Context {
         let refine = fields.node("refine");
         let to_us = fields.node("to_us");
         let empties = fields.node("empties");
+        let signs = fields.node("signs");
         let insists = (fields.node("insists"), fields.node("insists_asking"));
         context.yields_to_data = fields.required("yields_to_data").unwrap_or_default();
         context.secondary_above = fields.required("secondary_above").unwrap_or(0.5);
@@ -109,6 +112,11 @@ impl Context {
             check(&intent, key.place, diagnostics);
             let slots = items(node).iter().filter_map(|node| node.text()).map(str::to_owned).collect();
             context.empties.insert(intent, slots);
+        }
+        for (key, node) in signs.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            let intent = key.text().unwrap_or_default().to_owned();
+            check(&intent, key.place, diagnostics);
+            context.signs.insert(intent, super::slots::joined(Some(node), file, diagnostics));
         }
         let part = |key: &str| -> Vec<String> {
             let list = to_us.and_then(|node| node.get(key)).map(items).unwrap_or_default();
@@ -219,6 +227,17 @@ impl Context {
         let (_, intent, slots) =
             phases.iter().find_map(|phase| self.progress.iter().find(|(name, ..)| name == phase))?;
         slots.iter().any(|slot| filled.contains(&slot.as_str())).then_some(intent.as_str())
+    }
+
+    /// The intent shows itself in certain words only, and none of them is there.
+    pub fn lacks_sign(&self, intent: &str, text: &Text) -> bool {
+        self.signs.get(intent).is_some_and(|signs| !signs.matches(&text.flat, &text.plain))
+    }
+
+    /// What the phases take as progress, each once.
+    pub fn progress_intents(&self) -> impl Iterator<Item = &str> {
+        let names = self.progress.iter().map(|(_, intent, _)| intent.as_str());
+        names.collect::<std::collections::BTreeSet<_>>().into_iter()
     }
 
     /// "очередей не бывает" names no trouble, whatever its words are.

@@ -15,8 +15,10 @@ use super::text::Text;
 
 /// Intents a question names beside `unclear`.
 pub const SHORTLIST: usize = 20;
+/// … of them intents of progress, listed whatever their score.
+const PROGRESS: usize = 5;
 /// A reading this sure is decided without a model …
-const SURE: f32 = 0.72;
+const SURE: f32 = 0.76;
 /// … or read by the place in the talk from here.
 const SURE_BY_CONTEXT: f32 = 0.55;
 /// … if the next one is this far behind, or a rule speaks for it.
@@ -120,8 +122,16 @@ impl Nlu {
         let state = turn.state;
         let unclear = catalog.unclear();
         let listed = read.candidates.iter().map(|candidate| candidate.intent).filter(|id| *id != unclear);
+        // What answers a phase may always be meant, however unlike the examples it is worded.
+        let mut listed: Vec<IntentId> = listed.take(SHORTLIST - PROGRESS).collect();
+        let progress = self.context.progress_intents().filter_map(|name| catalog.id(name));
+        for id in progress.take(PROGRESS) {
+            if !listed.contains(&id) {
+                listed.push(id);
+            }
+        }
         let intents: Vec<(String, String)> = listed
-            .take(SHORTLIST)
+            .into_iter()
             .chain([unclear])
             .map(|id| (catalog.name(id).to_owned(), catalog.get(id).gloss.clone()))
             .collect();

@@ -12,7 +12,7 @@ use super::text::{Lexicon, Text};
 use super::tone::{ToneReader, shown};
 
 /// Changing the features changes the models; part of their fingerprint.
-const FEATURES_VERSION: &str = "stems-chars-concepts-7";
+const FEATURES_VERSION: &str = "stems-chars-concepts-8";
 /// Of the utterances of an intent that shows no mood, every so many is an example of a calm message.
 const CALM_EVERY: usize = 5;
 /// Turns margins into probabilities of moods; set on `tests/nlu/tone_dev.jsonl`.

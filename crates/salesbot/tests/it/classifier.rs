@@ -28,7 +28,7 @@ fn the_shipped_model_is_the_one_the_examples_give_bit_for_bit() {
         fresh == shipped,
         "content/nlu changed: run `UPDATE_EXPECT=1 cargo test shipped_model` and commit nlu/model.bin"
     );
-    assert!(shipped.len() < 4 << 20, "{} bytes: a committed model stays under 4 MiB", shipped.len());
+    assert!(shipped.len() < 5 << 20, "{} bytes: a committed model stays under 5 MiB", shipped.len());
 }
 
 /// Share of the held-out utterances whose intent comes first; they are unlike every example (overlap below 0.6).
