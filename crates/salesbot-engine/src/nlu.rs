@@ -38,7 +38,8 @@ const SOME_QUESTION: f32 = 0.04;
 /// The best question of a message that surely asks is the right one about as often.
 const GUESSED_QUESTION: f32 = 0.5;
 /// What the head of a message alone may say before it comes to the matter.
-const POLITE: [&str; 5] = ["agreement", "gratitude", "greeting", "compliment", "positive_feedback"];
+const POLITE: [&str; 6] =
+    ["agreement", "gratitude", "greeting", "compliment", "positive_feedback", "joke_response"];
 /// Said in answer to a free question, only so sure a reading is something else than the answer.
 const SURE_ASIDE: f32 = 0.9;
 /// "ок, снт на алкоголь обязательна": so sure a question is no agreement for its first word.
@@ -259,7 +260,8 @@ impl Nlu {
         } else {
             aside(top.0) && top.1 >= 0.4 && !told || denies(top.0) && top.1 >= 0.25
         };
-        let hums = top.0 == catalog.unclear() && top.1 >= SURE_UNCLEAR;
+        let hums =
+            top.0 == catalog.unclear() && (top.1 >= SURE_UNCLEAR || !self.lexicon.knows_any(&text.flat));
         let plain_answer = !text.asks && polarity.is_none() && !other && !hums && !text.flat.is_empty();
         // After the number a single word is the name that goes with it.
         let naming =
@@ -307,8 +309,9 @@ impl Nlu {
         let noise = text.language == Language::Russian
             && reading.method == Method::Linear
             && text.word_count() <= 2
-            && reading.confidence < SURE_WORD
-            && !self.lexicon.knows_any(&text.flat);
+            && (reading.confidence < SURE_WORD && !self.lexicon.knows_any(&text.flat)
+                || reading.confidence < SURE_GRAVE
+                    && text.repairs.iter().any(|(.., why)| *why == "spelling"));
         if top.1 < UNCLEAR_BELOW || text.flat.is_empty() || noise {
             reading =
                 Reading { intent: catalog.unclear(), confidence: top.1, method: Method::Fallback, ..reading };

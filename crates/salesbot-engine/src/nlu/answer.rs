@@ -170,15 +170,16 @@ impl Nlu {
             && reading.method == Method::Linear
             && (reading.confidence < SURE_OBJECTION || text.word_count() <= BARE_FACT)
             && slots.iter().filter(fact).all(|fill| !state.has(&fill.slot));
-        // "2 человека вместе со мной" calls for nobody and is no mood.
-        let aside = ["escalation", "conversational", "dialogue_repair"];
+        // "2 человека вместе со мной" calls for nobody and is no mood; "до 5 тысяч" haggles for nothing.
+        let category = catalog.get(reading.intent).category.as_str();
         let calls = tells
             && !text.asks
-            && aside.contains(&catalog.get(reading.intent).category.as_str())
+            && (["escalation", "conversational", "dialogue_repair"].contains(&category)
+                || text.word_count() <= SHORT_ANSWER && category != "positive")
             && reading.confidence < SURE_OBJECTION
             && reading.method == Method::Linear;
         let doubts = catalog.is_objection(reading.intent) || catalog.is(reading.intent, "rejection");
-        let denies = ["no_problem", "no_need", "small_talk"].contains(&name);
+        let denies = ["no_problem", "no_need", "small_talk", "expansion_planned"].contains(&name);
         let firm = !answers
             && if state.asked.is_none() {
                 (doubts || denies) && reading.confidence >= SURE_UNASKED
