@@ -332,9 +332,10 @@ impl Nlu {
             let question = candidates
                 .iter()
                 .find(|other| catalog.is_question(other.intent) && other.score >= SOME_QUESTION);
-            if let Some(best) = question
-                .filter(|best| best.score * 2.5 >= reading.confidence || reading.intent == catalog.unclear())
-            {
+            if let Some(best) = question.filter(|best| {
+                let vague = ["unclear", "info_provided"].contains(&catalog.name(reading.intent));
+                best.score * 2.5 >= reading.confidence || vague
+            }) {
                 reading.because.push(format!(
                     "{} → {}: it asks",
                     catalog.name(reading.intent),
