@@ -232,10 +232,14 @@ impl Classifier {
             }
         }
         let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+        let best_first = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));
+        if order.len() > KEPT {
+            order.select_nth_unstable_by(KEPT, best_first);
+            order.truncate(KEPT);
+        }
+        order.sort_unstable_by(best_first);
         order
             .into_iter()
-            .take(KEPT)
             .map(|at| {
                 let intent = IntentId(u16::try_from(at).unwrap_or(u16::MAX));
                 let rule = fired.iter().find(|(rule, _)| rule.intent == intent);

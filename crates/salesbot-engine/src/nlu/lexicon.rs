@@ -63,7 +63,7 @@ pub(super) fn load_lexicon(
                 .filter_map(|(word, value)| Some((word, value.parse().ok()?))),
         );
     }
-    lexicon.question_words = list(question_words, diagnostics);
+    lexicon.question_words = list(question_words, diagnostics).into_iter().collect();
     lexicon.weak_question_words = list(weak, diagnostics).into_iter().collect();
     lexicon.kazakh = list(kazakh, diagnostics).into_iter().collect();
     lexicon.latin = list(latin, diagnostics).into_iter().collect();

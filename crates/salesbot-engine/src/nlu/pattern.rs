@@ -71,7 +71,8 @@ impl Patterns {
     }
 
     pub fn matches(&self, flat: &str, raw: &str) -> bool {
-        self.find(flat, raw).is_some()
+        let fits = |regex: &Option<Regex>, text| regex.as_ref().is_some_and(|regex| regex.is_match(text));
+        fits(&self.words, flat) || fits(&self.raw, raw)
     }
 
     /// The first match: its text and where it begins.

@@ -5,6 +5,7 @@ mod load;
 mod name;
 mod proposed;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ pub struct Slots {
     not_names: Vec<String>,
     names: NamePhrases,
     /// Words by which the client speaks of himself.
-    of_self: Vec<String>,
+    of_self: Patterns,
     /// Words after which the client says it anew.
     corrects: Vec<String>,
     /// "и я" at the end, "я и" anywhere: the writer is one more.
@@ -85,15 +86,17 @@ const NONE: &str = "-";
 
 #[derive(Clone, Debug)]
 enum Kind {
+    /// `any` holds the patterns of `read` and `asked`: most messages fit none, and one look tells.
     Number {
         read: Vec<Pattern>,
         asked: Vec<Pattern>,
+        any: Patterns,
         words: BTreeMap<String, i64>,
         not_before: Patterns,
         min: i64,
         max: i64,
     },
-    /// The first value that fits. `any` holds the patterns of all: most messages fit none, and one look tells.
+    /// The first value that fits; `any` holds the patterns of all.
     Choice {
         values: Vec<(String, Patterns)>,
         any: Patterns,
@@ -110,6 +113,7 @@ enum Kind {
     Money {
         read: Vec<Pattern>,
         asked: Vec<Pattern>,
+        any: Patterns,
     },
     Flag {
         read: Patterns,
@@ -147,7 +151,7 @@ impl Slots {
             fields.optional::<Vec<String>>(key).unwrap_or_default().iter().map(|word| plain(word)).collect()
         };
         slots.not_names = list("not_names");
-        slots.of_self = list("of_self");
+        slots.of_self = Patterns::new(list("of_self").iter().map(String::as_str));
         slots.corrects = list("corrects");
         slots.contacts = Contacts::with_documents(&list("not_phone_after"));
         slots.names = NamePhrases {
@@ -193,52 +197,58 @@ impl Slots {
     pub fn read(&self, text: &Text, meant: Meant<'_>) -> Vec<SlotFill> {
         let asked_slot = meant.asked.and_then(|asked| asked.slot.as_deref());
         let mut found: Vec<SlotFill> = Vec::new();
+        let clauses: Vec<(&Clause, bool)> = text
+            .clauses
+            .iter()
+            .map(|clause| (clause, self.of_self.matches(&clause.flat, &clause.raw)))
+            .collect();
         for slot in &self.list {
             let is_asked = asked_slot == Some(slot.name.as_str());
-            if let Some((value, source)) = self.read_slot(slot, text, is_asked, meant, &found) {
+            if let Some((value, source)) = self.read_slot(slot, (text, &clauses), is_asked, meant, &found) {
                 found.push(SlotFill { slot: slot.name.clone(), value, source });
             }
         }
         found
     }
 
+    /// `all` are the clauses of the text, each with whether the client speaks of himself in it.
     fn read_slot(
         &self,
         slot: &Slot,
-        text: &Text,
+        (text, all): (&Text, &[(&Clause, bool)]),
         asked: bool,
         meant: Meant<'_>,
         found: &[SlotFill],
     ) -> Option<(Value, String)> {
         let Meant { yes, plain_answer, wonders, .. } = meant;
         // A question tells about the client only where the client speaks of himself: "у нас кафе, подойдёт?".
-        let of_self = |clause: &&Clause| {
-            self.of_self.iter().any(|word| format!(" {} ", clause.flat).contains(&format!(" {word} ")))
-        };
-        let clauses = text
-            .clauses
+        let clauses = all
             .iter()
-            .filter(|clause| !(slot.not_questions && clause.asks && !asked) || of_self(clause))
-            .filter(|clause| of_self(clause) || !slot.unless.matches(&clause.flat, &clause.raw));
+            .copied()
+            .filter(|(clause, of_self)| *of_self || asked || !slot.not_questions || !clause.asks);
+        let of_others =
+            |clause: &Clause, of_self: bool| !of_self && slot.unless.matches(&clause.flat, &clause.raw);
         // "аптека, хочу понять как у вас" tells in its first part and wonders in the second.
-        let tells = |clause: &Clause, source: &str| {
+        let tells = |clause: &Clause, of_self: bool, source: &str| {
             let holds = |part: &&String| format!(" {part} ").contains(&format!(" {source} "));
             let part = clause.parts.iter().find(holds).unwrap_or(&clause.flat);
-            !slot.only_told || asked || of_self(&clause) || !wonders(part)
+            !slot.only_told || asked || of_self || !wonders(part)
         };
         match &slot.kind {
-            Kind::Number { read, asked: bare, words, not_before, min, max } => {
+            Kind::Number { read, asked: bare, any, words, not_before, min, max } => {
                 let fits =
                     |number: f64| number.fract() == 0.0 && number >= *min as f64 && number <= *max as f64;
                 // "сотрудников 25, точек две": a number belongs to the words of its part.
-                let flats: Vec<&String> = clauses
-                    .flat_map(|clause| {
-                        clause.parts.iter().chain((clause.parts.len() > 1).then_some(&clause.flat))
-                    })
-                    .collect();
-                for flat in flats {
+                let flats = clauses.flat_map(|(clause, of_self)| {
+                    let parts = clause.parts.iter().chain((clause.parts.len() > 1).then_some(&clause.flat));
+                    parts.map(move |part| (clause, of_self, part))
+                });
+                for (clause, of_self, flat) in flats {
                     // Digits of a phone are no head-count.
                     let flat = without_phones(flat);
+                    if !any.matches(&flat, &flat) || of_others(clause, of_self) {
+                        continue;
+                    }
                     let patterns =
                         read.iter().chain(bare.iter().filter(|_| asked && flat.split(' ').count() <= 4));
                     for pattern in patterns {
@@ -278,7 +288,10 @@ impl Slots {
                     };
                     values.iter().find_map(hit)
                 };
-                for clause in clauses.filter(|clause| any.matches(&clause.flat, &clause.raw)) {
+                for (clause, of_self) in clauses {
+                    if !any.matches(&clause.flat, &clause.raw) || of_others(clause, of_self) {
+                        continue;
+                    }
                     // "в 1с, вернее в мойсклад": what comes last counts.
                     let padded = format!(" {} ", clause.flat);
                     let marks = self.corrects.iter().filter_map(|mark| {
@@ -287,7 +300,7 @@ impl Slots {
                     });
                     let corrected = marks.max().and_then(|at| choose(padded[at..].trim(), ""));
                     let chosen = corrected.or_else(|| choose(&clause.flat, &clause.raw));
-                    if let Some(found) = chosen.filter(|(_, source)| tells(clause, source)) {
+                    if let Some(found) = chosen.filter(|(_, source)| tells(clause, of_self, source)) {
                         return Some(found).filter(|(value, _)| value != NONE);
                     }
                 }
@@ -297,7 +310,10 @@ impl Slots {
                 let long = |raw: &str| raw.trim().chars().count() >= *min_chars;
                 let source =
                     found.iter().find(|fill| from.contains(&fill.slot)).map(|fill| fill.source.clone());
-                for clause in clauses {
+                for (clause, of_self) in clauses {
+                    if of_others(clause, of_self) {
+                        continue;
+                    }
                     let fits = source.as_ref().is_some_and(|source| clause.flat.contains(source.as_str()))
                         || read.matches(&clause.flat, &clause.raw);
                     let answers = asked && !clause.asks && words.matches(&clause.flat, &clause.raw);
@@ -314,10 +330,13 @@ impl Slots {
                 let whole = asked && *asked_open && plain_answer && long(&text.raw) && !other;
                 whole.then(|| (json!(clip(&text.raw)), text.raw.clone()))
             }
-            Kind::Money { read, asked: bare } => {
+            Kind::Money { read, asked: bare, any } => {
                 let patterns: Vec<&Pattern> = read.iter().chain(bare.iter().filter(|_| asked)).collect();
-                for clause in clauses {
+                for (clause, of_self) in clauses {
                     let flat = without_phones(&clause.flat);
+                    if !any.matches(&flat, &flat) || of_others(clause, of_self) {
+                        continue;
+                    }
                     let hit = patterns.iter().find_map(|pattern| {
                         pattern.find(&flat).and_then(|hit| hit.number.map(|(n, _)| (n, hit.text.to_owned())))
                     });
@@ -397,7 +416,10 @@ impl Slots {
 }
 
 /// Ten digits or more in a row of number words belong to a phone or a personal number.
-fn without_phones(flat: &str) -> String {
+fn without_phones(flat: &str) -> Cow<'_, str> {
+    if flat.bytes().filter(u8::is_ascii_digit).count() < 10 {
+        return Cow::Borrowed(flat);
+    }
     let mut out: Vec<&str> = Vec::new();
     let tokens: Vec<&str> = flat.split(' ').collect();
     let mut at = 0;
@@ -415,7 +437,7 @@ fn without_phones(flat: &str) -> String {
             at += 1;
         }
     }
-    out.join(" ")
+    Cow::Owned(out.join(" "))
 }
 
 /// A slot's text keeps to a readable length; the whole message stays in the history.

@@ -54,7 +54,8 @@ pub struct Lexicon {
     pub scales: BTreeMap<String, f64>,
     pub latin: HashSet<String>,
     pub kazakh: HashSet<String>,
-    pub question_words: Vec<String>,
+    /// Words and phrases of up to [`PHRASE`] words.
+    pub question_words: HashSet<String>,
     pub weak_question_words: HashSet<String>,
     /// After "не" and one of these a question word tells what the client does not know.
     pub knowing_verbs: Vec<String>,
@@ -82,6 +83,8 @@ pub struct Lexicon {
 
 /// Only so much of a message is read word by word; contacts are sought in all of it.
 const READ_CHARS: usize = 4_000;
+/// The longest phrase that asks has so many words.
+const PHRASE: usize = 4;
 /// Clauses told apart; what follows them in an endless message is the last one.
 const CLAUSES: usize = 16;
 /// A question begins within so many characters behind a comma.
@@ -127,9 +130,7 @@ impl Lexicon {
 
     /// A question word stands somewhere in it, or "или" weighs two things.
     pub fn wonders(&self, flat: &str) -> bool {
-        words(flat).any(|word| {
-            self.alternatives.contains(word) || self.question_words.iter().any(|known| known == word)
-        })
+        words(flat).any(|word| self.alternatives.contains(word) || self.question_words.contains(word))
     }
 
     /// At least one word of the text is a known one.
@@ -298,11 +299,10 @@ impl Text {
 }
 
 fn asks(flat: &str, lexicon: &Lexicon) -> bool {
-    let padded = format!(" {flat} ");
     let weak = |word: &str| lexicon.weak_question_words.contains(word);
     // "не знаю сколько выкинули" tells, it does not ask.
     let told = |at: usize| {
-        let before: Vec<&str> = padded[..at].rsplit(' ').take(2).collect();
+        let before: Vec<&str> = flat[..at].trim_end().rsplit(' ').take(2).collect();
         matches!(before[..], [verb, "не", ..] if lexicon.knowing_verbs.iter().any(|known| known == verb))
     };
     let mut first = flat.split(' ').skip_while(|word| lexicon.openers.iter().any(|opener| opener == word));
@@ -315,14 +315,18 @@ fn asks(flat: &str, lexicon: &Lexicon) -> bool {
     let mut words = flat.split(' ').peekable();
     while let Some(word) = words.next() {
         let ends = words.peek().is_none_or(|next| infinitive(next));
-        if at > 0 && ends && weak(word) && flat[..at].trim().contains(' ') && !told(at + 1) {
+        if at > 0 && ends && weak(word) && flat[..at].trim().contains(' ') && !told(at) {
             return true;
         }
         at += word.len() + 1;
     }
-    lexicon.question_words.iter().filter(|word| !weak(word)).any(|word| {
-        let word = format!(" {word} ");
-        padded.match_indices(&word).any(|(at, _)| !told(at))
+    let starts = std::iter::once(0).chain(flat.match_indices(' ').map(|(at, _)| at + 1));
+    starts.into_iter().any(|at| {
+        let ends = flat[at..].match_indices(' ').map(|(end, _)| at + end).chain([flat.len()]).take(PHRASE);
+        ends.into_iter().any(|end| {
+            let words = &flat[at..end];
+            lexicon.question_words.contains(words) && !weak(words) && !told(at)
+        })
     })
 }
 
@@ -381,7 +385,7 @@ fn begins_question(rest: &str, lexicon: &Lexicon) -> bool {
     let Some(first) = words.next() else { return false };
     let first = lexicon.slang.get(first).map_or(first, String::as_str);
     let joins = lexicon.joining_words.iter().any(|word| word == first);
-    (lexicon.question_words.iter().any(|word| word == first) && !joins)
+    (lexicon.question_words.contains(first) && !joins)
         || lexicon.question_verbs.iter().any(|word| word == first) && rest.contains('?')
 }
 
@@ -444,7 +448,7 @@ mod tests {
         }
         lexicon.slang.insert("скок".to_owned(), "сколько".to_owned());
         lexicon.latin.insert("excel".to_owned());
-        lexicon.question_words = vec!["сколько".to_owned(), "какие".to_owned(), "что".to_owned()];
+        lexicon.question_words = ["сколько", "какие", "что"].map(str::to_owned).into();
         lexicon.weak_question_words.insert("что".to_owned());
         lexicon.knowing_verbs = vec!["знаю".to_owned()];
         lexicon.openers = ["а", "и", "нет"].map(str::to_owned).to_vec();

@@ -100,16 +100,18 @@ impl ToneReader {
         let raw = text.plain.as_str();
         self.markers
             .iter()
-            .filter(|markers| !markers.not.matches(&text.flat, raw))
+            .find(|markers| markers.any.matches(&text.flat, raw) && !markers.not.matches(&text.flat, raw))
             .map(|markers| (markers.tone, markers.any.find_all(&text.flat, raw)))
-            .find(|(_, found)| !found.is_empty())
     }
 
     /// The mood of a message without marker words, with its probability.
     fn felt(&self, text: &Text, features: &[(u32, f32)]) -> Option<(Tone, f32)> {
+        if text.word_count() < FELT_WORDS {
+            return None;
+        }
         let scores = self.model.scores(&shown(text, features));
         let best = Tone::ALL.into_iter().zip(scores).max_by(|a, b| a.1.total_cmp(&b.1))?;
-        (best.0 != Tone::Neutral && best.1 >= FELT && text.word_count() >= FELT_WORDS).then_some(best)
+        (best.0 != Tone::Neutral && best.1 >= FELT).then_some(best)
     }
 
     /// Tone of the message and the new frustration. One update per turn. `features` are those of the text.

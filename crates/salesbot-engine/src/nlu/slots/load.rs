@@ -36,9 +36,9 @@ pub(super) fn read_slot(
                 .iter()
                 .filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.parse().ok()?)))
                 .collect();
-            let read = patterns(read, file, diagnostics);
             Kind::Number {
-                read,
+                any: Patterns::new([read, asked].into_iter().flatten().flat_map(readable)),
+                read: patterns(read, file, diagnostics),
                 asked: patterns(asked, file, diagnostics),
                 words,
                 not_before: joined(not_before, file, diagnostics),
@@ -61,9 +61,11 @@ pub(super) fn read_slot(
             asked_open,
             min_chars,
         },
-        "money" => {
-            Kind::Money { read: patterns(read, file, diagnostics), asked: patterns(asked, file, diagnostics) }
-        }
+        "money" => Kind::Money {
+            any: Patterns::new([read, asked].into_iter().flatten().flat_map(readable)),
+            read: patterns(read, file, diagnostics),
+            asked: patterns(asked, file, diagnostics),
+        },
         "flag" => Kind::Flag { read: joined(read, file, diagnostics), asked_yes },
         "name" => Kind::Name { asked_open },
         "contact" => Kind::Contact,
