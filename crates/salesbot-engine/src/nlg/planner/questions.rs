@@ -21,6 +21,9 @@ impl Planner<'_> {
         if plan.apologises || self.catalog.intents.in_category(self.understanding.intent, "frustration") {
             return Err("client_annoyed");
         }
+        if self.asks_why() {
+            return Err("asked_why");
+        }
         if self.understanding.language == Language::Kazakh {
             return Err("other_language");
         }
