@@ -147,6 +147,8 @@ pub struct Cta {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disambiguation {
     pub enabled: bool,
+    /// Asks by how near the next reading is; else by the confidence of the best one alone, below `low`.
+    pub by_gap: bool,
     pub high: u8,
     pub medium: u8,
     pub low: u8,
@@ -247,6 +249,7 @@ impl Default for Options {
             },
             disambiguation: Disambiguation {
                 enabled: true,
+                by_gap: true,
                 high: 85,
                 medium: 65,
                 low: 45,

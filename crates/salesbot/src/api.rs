@@ -7,7 +7,7 @@ mod response;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use salesbot_dialogue::{DialogueState, snapshot};
+use salesbot_dialogue::{DialogueState, Understanding, snapshot};
 use salesbot_engine::Engine;
 
 use crate::doors;
@@ -23,6 +23,8 @@ pub struct Door {
     pub active_flow: String,
     pub model: String,
     pub trace: Trace,
+    /// Unsure readings are logged, without a word of the client's.
+    pub log_unsure: bool,
     /// The configuration this door leads to.
     pub config: String,
 }
@@ -53,6 +55,9 @@ pub fn process(engine: &Engine, door: &Door, body: &Value, call: &Call<'_>) -> R
     let (state, notes) = restore(engine, door, &request, call.request_id, now)?;
     let started = (call.measured)();
     let outcome = engine.turn(&state, &request.message, now);
+    if door.log_unsure && !engine.nlu.is_sure(&outcome.understanding) {
+        log_unsure(engine, &outcome.understanding, call.request_id);
+    }
     let measured = Measured { total_ms: (call.measured)() - started };
     let mut after = outcome.state.clone();
     after.parent = request.snapshot.as_ref().map(|_| hex(&Sha256::digest(&request.snapshot_text)[..8]));
@@ -68,6 +73,21 @@ pub fn process(engine: &Engine, door: &Door, body: &Value, call: &Call<'_>) -> R
         now,
         measured,
     ))
+}
+
+/// What a person who labels such messages looks for; the message itself is with the one who sent it.
+fn log_unsure(engine: &Engine, read: &Understanding, request_id: &str) {
+    let name = |id| engine.catalog.intents.name(id);
+    let others: Vec<String> = read
+        .candidates
+        .iter()
+        .take(3)
+        .map(|other| format!("{} {:.2}", name(other.intent), other.score))
+        .collect();
+    tracing::info!(
+        request_id, intent = name(read.intent), confidence = %format_args!("{:.2}", read.confidence),
+        readings = others.join(", "), "unsure reading"
+    );
 }
 
 /// What happened to the snapshot on the way in; shown in `meta`.

@@ -201,5 +201,6 @@ pub fn door(settings: &Settings) -> Door {
         model: settings.text("llm.model").to_owned(),
         config: DEFAULT.to_owned(),
         trace: Trace::from_name(settings.text("trace.default")).unwrap_or(Trace::Full),
+        log_unsure: settings.flags.on("confidence_router_logging"),
     }
 }

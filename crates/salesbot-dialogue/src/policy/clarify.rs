@@ -64,6 +64,7 @@ fn wavers(understanding: &Understanding, limits: &Disambiguation) -> bool {
     let next = best.map(|other| percent(other.score)).max().unwrap_or(0);
     let gap = top.saturating_sub(next);
     match top {
+        t if !limits.by_gap => (limits.min..limits.low).contains(&t),
         t if t >= limits.high => false,
         t if t >= limits.medium => gap < limits.confirm_gap,
         t if t >= limits.low => gap < limits.gap,

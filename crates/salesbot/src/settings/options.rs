@@ -138,6 +138,7 @@ impl Settings {
             },
             disambiguation: Disambiguation {
                 enabled: on("unified_disambiguation"),
+                by_gap: on("confidence_router"),
                 high: self.byte("dialogue.disambiguation.high"),
                 medium: self.byte("dialogue.disambiguation.medium"),
                 low: self.byte("dialogue.disambiguation.low"),

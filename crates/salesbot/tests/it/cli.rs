@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn salesbot(args: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_salesbot"))
@@ -133,6 +133,52 @@ impl Log {
             }
         }
     }
+}
+
+#[test]
+fn unsure_readings_are_logged_without_the_clients_words() {
+    let lines = |flag: &str| {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_salesbot"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("FF_CONFIDENCE_ROUTER_LOGGING", flag)
+            .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Log::of(&mut child);
+        let ready: Value = serde_json::from_str(&log.wait("\"ready\"")).expect("a line of JSON");
+        let address = ready["fields"]["listen"].as_str().expect("an address").to_owned();
+        // Whichever of them the classifier of the day wavers at.
+        let wavering = [
+            "надо узнать и попробовать чтобы потом решить что брать",
+            "сравнить бы и посмотреть вживую",
+            "пришлите и позвоните обсудить с мужем",
+        ];
+        let mut lines = Vec::new();
+        for message in wavering {
+            let body = json!({"message": format!("{message}, это Олжас 5566")}).to_string();
+            let mut stream = std::net::TcpStream::connect(&address).expect("it listens");
+            let length = body.len();
+            write!(
+                stream,
+                "POST /api/v1/process HTTP/1.1\r\nHost: bot\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}",
+            )
+            .expect("it is sent");
+            let answered = |line: &String| line.contains("\"status\"");
+            let begun = lines.len();
+            while !lines[begun..].iter().any(answered) {
+                lines.push(log.wait(""));
+            }
+        }
+        child.kill().expect("it runs");
+        child.wait().expect("it ends");
+        lines.join("\n")
+    };
+    let on = lines("on");
+    assert!(on.contains("unsure reading") && on.contains("readings"), "{on}");
+    assert!(!on.contains("Олжас") && !on.contains("5566"), "{on}");
+    assert!(!lines("off").contains("unsure reading"));
 }
 
 #[cfg(unix)]
