@@ -15,6 +15,7 @@ use salesbot_dialogue::policy::commit;
 use salesbot_dialogue::{Asked, Catalog, Decision, Turn, Understanding};
 use salesbot_knowledge::Retriever;
 use salesbot_knowledge::amounts::amounts;
+use salesbot_knowledge::retriever::RetrieverOptions;
 
 use banks::Banks;
 use facts::Categories;
@@ -32,7 +33,7 @@ pub struct Writer {
 }
 
 /// Choices of the deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct WriterOptions {
     pub company: String,
     /// Wordings vary within a talk; off: always the first that fits.
@@ -40,6 +41,7 @@ pub struct WriterOptions {
     pub apologise: bool,
     /// Known facts are never asked for.
     pub deduplicate_questions: bool,
+    pub retriever: RetrieverOptions,
     /// Kinds of calls to action the company has.
     pub cta: CtaOptions,
 }

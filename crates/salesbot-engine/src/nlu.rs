@@ -32,6 +32,7 @@ use slots::{Meant, Slots};
 use text::{Clause, Lexicon, Text};
 use tone::ToneReader;
 use training::Models;
+pub use training::Stored;
 
 /// A message that asks and fits nothing else is the likeliest question from here on.
 const SOME_QUESTION: f32 = 0.04;
@@ -133,7 +134,7 @@ impl Nlu {
     pub fn load(
         sources: &NluSources,
         catalog: &IntentCatalog,
-        models: &[&[u8]],
+        models: &mut Stored<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let mut context = Context::load(&sources.context, catalog, diagnostics);

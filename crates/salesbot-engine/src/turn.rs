@@ -13,7 +13,7 @@ use salesbot_yaml::{Diagnostics, SourceFile, entries, parse};
 use crate::nlg::banks::{Banks, ReplySources};
 use crate::nlg::facts::Categories;
 use crate::nlg::{Reply, Writer, WriterOptions};
-use crate::nlu::{Nlu, NluOptions, NluSources};
+use crate::nlu::{Nlu, NluOptions, NluSources, Stored};
 
 /// All content as text; the binary alone reads files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Engine {
     pub fn load(
         sources: &Sources,
         options: EngineOptions,
-        models: &[&[u8]],
+        models: &mut Stored<'_>,
         flags: &BTreeSet<String>,
         beside: Option<(&Sources, &Self)>,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
@@ -84,7 +84,7 @@ impl Engine {
             Some(engine) => (Arc::clone(&engine.nlu), Arc::clone(&engine.retriever)),
             None => {
                 // Neither needs the other until both are there.
-                let (mut nlu, retriever, found) = std::thread::scope(|scope| {
+                let (mut nlu, mut retriever, found) = std::thread::scope(|scope| {
                     let reading = scope.spawn(|| {
                         let mut found = Diagnostics::default();
                         let knowledge =
@@ -96,11 +96,12 @@ impl Engine {
                     (nlu, retriever, found)
                 });
                 diagnostics.extend(found);
+                retriever.learn(nlu.lexicon().words());
                 nlu.learn(retriever.knowledge.vocabulary());
                 (Arc::new(nlu), Arc::new(retriever))
             }
         };
-        if diagnostics.has_code("E01") {
+        if diagnostics.has_code("E01") || diagnostics.has_code("KB002") {
             // Every name of an unreadable file would be unknown everywhere else: this comes first.
             diagnostics.sort();
             return Err(diagnostics.without_notes());

@@ -5,12 +5,19 @@
 //! Deliberately absent: which question deserves an answer (the dialogue decides) and how it is worded.
 
 pub mod amounts;
+mod asked;
+mod check;
+pub mod dense;
 mod index;
 mod load;
 pub mod retriever;
 mod section;
+mod spell;
+mod twins;
+pub mod typing;
 pub mod words;
 
-pub use load::{KnowledgeSources, Meta};
-pub use retriever::{Passage, Query, Retriever};
+pub use check::check;
+pub use load::{KnowledgeSources, Meta, day};
+pub use retriever::{Found, Passage, Query, Retriever};
 pub use section::{Knowledge, Link, Section, Sentence};

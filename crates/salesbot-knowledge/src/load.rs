@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use salesbot_yaml::{Diagnostics, Node, Place, SourceFile, items, parse};
+use jiff::civil::Date;
+use salesbot_yaml::{Diagnostics, Node, Place, Severity, SourceFile, Value, items, parse};
 
 use crate::section::{Knowledge, Link, Section};
 
@@ -65,11 +66,26 @@ impl Knowledge {
         }
         knowledge.by_id =
             knowledge.sections.iter().enumerate().map(|(at, section)| (section.id.clone(), at)).collect();
+        let dated = |section: &Section| {
+            section.valid_from.is_some() || section.valid_to.is_some() || !section.supersedes.is_empty()
+        };
+        knowledge.dated =
+            (0..knowledge.sections.len()).filter(|at| dated(&knowledge.sections[*at])).collect();
         if let Some(file) = &sources.meta {
             check_counts(&knowledge, file, &expected, strict_counts, diagnostics);
         }
         knowledge
     }
+}
+
+/// A syntax error is KB002; of a repeated key the last value counts (KB008).
+pub(crate) fn read_yaml(file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<Node> {
+    let mut found = Diagnostics::default();
+    let root = parse(file, &mut found);
+    found.recode("E01", "KB002", Severity::Error);
+    found.recode("E16", "KB008", Severity::Warning);
+    diagnostics.extend(found);
+    root
 }
 
 fn stem_of(name: &str) -> &str {
@@ -83,7 +99,7 @@ fn read_meta(
     diagnostics: &mut Diagnostics,
 ) -> Meta {
     let mut meta = Meta::default();
-    let Some(root) = parse(file, diagnostics) else { return meta };
+    let Some(root) = read_yaml(file, diagnostics) else { return meta };
     let company = root.get("company");
     let text = |key: &str| {
         company
@@ -131,7 +147,7 @@ fn read_file(
     sections: &mut Vec<Section>,
     diagnostics: &mut Diagnostics,
 ) {
-    let root = parse(file, diagnostics);
+    let root = read_yaml(file, diagnostics);
     let list = root.as_ref().and_then(|root| root.get("sections")).filter(|list| !list.is_null());
     let Some(list) = list else {
         diagnostics.warning(file, Place::default(), "KB105", "this category file has no sections");
@@ -235,16 +251,18 @@ fn read_section(
             format!("facts of `{topic}` are longer than {LONG_FACTS} characters"),
         );
     }
-    let questions = node.get("questions").map(items).unwrap_or_default();
     let section = Section {
         id: format!("{category}/{topic}"),
         category,
         priority,
         keywords,
-        questions: questions.iter().filter_map(Node::text).map(str::to_owned).collect(),
+        questions: texts(node.get("questions")),
         facts,
         links: read_links(node, file, diagnostics),
         sensitive: node.get("sensitive").and_then(Node::text) == Some("true"),
+        valid_from: read_day(node, "valid_from", file, diagnostics),
+        valid_to: read_day(node, "valid_to", file, diagnostics),
+        supersedes: texts(node.get("supersedes")),
         sentences: Vec::new(),
         amounts: BTreeSet::new(),
         file: file.name.clone(),
@@ -252,6 +270,41 @@ fn read_section(
         topic,
     };
     Some(section.finish())
+}
+
+fn texts(list: Option<&Node>) -> Vec<String> {
+    list.map(items)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Node::text)
+        .map(|text| text.trim().to_owned())
+        .collect()
+}
+
+/// `2026-11-23` in days since 1970.
+fn read_day(node: &Node, key: &str, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<i32> {
+    let value = node.get(key).filter(|value| !value.is_null())?;
+    let day = value.text().and_then(|text| text.trim().parse::<Date>().ok()).map(days);
+    if day.is_none() {
+        diagnostics.warning(
+            file,
+            value.place,
+            "KB107",
+            format!("`{key}` is no date like 2026-01-31 and is left out"),
+        );
+    }
+    day
+}
+
+fn days(date: Date) -> i32 {
+    date.since(Date::constant(1970, 1, 1)).map_or(0, |span| span.get_days())
+}
+
+/// The day of a moment (Unix seconds) in Kazakhstan, in days since 1970.
+pub fn day(now: i64) -> i32 {
+    /// UTC+5 in the whole country since 2024.
+    const OFFSET: i64 = 5 * 3_600;
+    i32::try_from((now + OFFSET).div_euclid(86_400)).unwrap_or(i32::MAX)
 }
 
 fn read_keywords(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
@@ -272,6 +325,28 @@ fn read_keywords(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) 
             diagnostics.warning(file, item.place, "KB102", format!("keyword `{text}` stands twice"));
             continue;
         }
+        if reads_otherwise(item) {
+            diagnostics.warning(
+                file,
+                item.place,
+                "KB112",
+                format!(
+                    "other programs read the keyword {text} as a number or a yes or no: put it in quotes"
+                ),
+            );
+        }
+        let mixed = |word: &str| {
+            word.chars().any(|c| c.is_ascii_alphabetic())
+                && word.chars().any(|c| matches!(c, '\u{400}'..='\u{4ff}'))
+        };
+        if let Some(word) = text.split(|c: char| !c.is_alphanumeric()).find(|word| mixed(word)) {
+            diagnostics.warning(
+                file,
+                item.place,
+                "KB106",
+                format!("`{word}` mixes Latin and Cyrillic letters; it is found in either script"),
+            );
+        }
         keywords.push(text.to_owned());
     }
     if keywords.is_empty() {
@@ -279,6 +354,14 @@ fn read_keywords(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) 
         return None;
     }
     Some(keywords)
+}
+
+/// A plain scalar that YAML 1.1 takes for a number, a truth value or nothing.
+fn reads_otherwise(item: &Node) -> bool {
+    let Value::Scalar { text, plain: true } = &item.value else { return false };
+    let word = text.to_lowercase();
+    ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"].contains(&word.as_str())
+        || text.replace('_', "").parse::<f64>().is_ok()
 }
 
 fn read_links(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> Vec<Link> {
@@ -296,6 +379,9 @@ fn read_links(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) -> 
         }
         let text =
             |key: &str, default: &str| item.get(key).and_then(Node::text).unwrap_or(default).to_owned();
+        if !["doc", "spec", "guide"].contains(&text("type", "doc").as_str()) {
+            diagnostics.warning(file, item.place, "KB009", "the `type` of a link is doc, spec or guide");
+        }
         links.push(Link {
             url: url.to_owned(),
             label: text("label", "Подробнее"),
@@ -315,7 +401,15 @@ fn check_counts(
     let counts = knowledge.categories();
     let total = knowledge.meta.total_sections;
     if total > 0 && total != knowledge.sections.len() {
-        let message = format!("`stats.total_sections` says {total}, loaded {}", knowledge.sections.len());
+        let off: Vec<String> = expected
+            .iter()
+            .map(|(name, (count, _))| (name, *count, counts.get(name.as_str()).copied().unwrap_or(0)))
+            .filter(|(_, count, loaded)| count != loaded)
+            .map(|(name, count, loaded)| format!("{name} {count}, loaded {loaded}"))
+            .collect();
+        let parts = if off.is_empty() { String::new() } else { format!(" ({})", off.join("; ")) };
+        let message =
+            format!("`stats.total_sections` says {total}, loaded {}{parts}", knowledge.sections.len());
         if strict {
             diagnostics.error(file, Place::default(), "KB003", message);
         } else {
@@ -324,7 +418,14 @@ fn check_counts(
     }
     for (name, (count, place)) in expected {
         let loaded = counts.get(name.as_str()).copied().unwrap_or(0);
-        if loaded != *count {
+        if loaded != *count && loaded == 0 {
+            diagnostics.warning(
+                file,
+                *place,
+                "KB101",
+                format!("category `{name}` has no file or no sections"),
+            );
+        } else if loaded != *count {
             diagnostics.warning(
                 file,
                 *place,

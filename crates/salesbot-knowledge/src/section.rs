@@ -1,6 +1,6 @@
 //! Sections and their sentences.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::amounts::amounts;
 use crate::load::Meta;
@@ -19,6 +19,11 @@ pub struct Section {
     pub links: Vec<Link>,
     /// Searched and counted, but never shown or sent to a model.
     pub sensitive: bool,
+    /// First and last day it holds, in days since 1970.
+    pub valid_from: Option<i32>,
+    pub valid_to: Option<i32>,
+    /// Topics hidden while this section holds.
+    pub supersedes: Vec<String>,
     pub sentences: Vec<Sentence>,
     /// Normalised numbers of the facts, for checking replies.
     pub amounts: BTreeSet<String>,
@@ -47,11 +52,34 @@ pub struct Knowledge {
     /// In the order of files and of sections in them.
     pub sections: Vec<Section>,
     pub(crate) by_id: BTreeMap<String, usize>,
+    /// Sections that hold only for a time or stand for others.
+    pub(crate) dated: Vec<usize>,
 }
 
 impl Knowledge {
     pub fn section(&self, id: &str) -> Option<&Section> {
         self.by_id.get(id).map(|at| &self.sections[*at])
+    }
+
+    /// Sections not to be found on a day (days since 1970): out of their time, or superseded by one that holds.
+    pub(crate) fn hidden(&self, today: Option<i32>) -> HashSet<usize> {
+        let holds = |section: &Section| {
+            today.is_none_or(|day| {
+                section.valid_from.is_none_or(|from| from <= day)
+                    && section.valid_to.is_none_or(|to| day <= to)
+            })
+        };
+        let mut hidden = HashSet::new();
+        for at in &self.dated {
+            let section = &self.sections[*at];
+            if !holds(section) {
+                hidden.insert(*at);
+                continue;
+            }
+            let same = |other: &Section| section.supersedes.contains(&other.topic);
+            hidden.extend((0..self.sections.len()).filter(|other| same(&self.sections[*other])));
+        }
+        hidden
     }
 
     pub fn categories(&self) -> BTreeMap<&str, usize> {
@@ -115,10 +143,12 @@ fn split(line: &str) -> Vec<String> {
     let mut start = 0;
     for at in 0..letters.len() {
         let ends = matches!(letters[at], '.' | '!' | '?') && letters.get(at + 1) == Some(&' ');
-        let begins = letters.get(at + 2).is_some_and(|c| c.is_uppercase() || matches!(c, '«' | '"'));
-        let word: String = letters[start..at].iter().rev().take_while(|c| c.is_alphabetic()).collect();
-        let shortened = word.chars().count() < 3 && letters[at] == '.';
-        if ends && begins && !shortened {
+        let begins = ends && letters.get(at + 2).is_some_and(|c| c.is_uppercase() || matches!(c, '«' | '"'));
+        let shortened = || {
+            let word = letters[start..at].iter().rev().take_while(|c| c.is_alphabetic()).count();
+            word < 3 && letters[at] == '.'
+        };
+        if begins && !shortened() {
             found.push(letters[start..=at].iter().collect::<String>().trim().to_owned());
             start = at + 1;
         }

@@ -200,6 +200,13 @@ impl Diagnostics {
     }
 
     /// Takes out warnings and notes with these codes; errors stay.
+    /// Gives findings of one code another code and severity.
+    pub fn recode(&mut self, from: &str, to: &'static str, severity: Severity) {
+        for finding in self.list.iter_mut().filter(|finding| finding.code == from) {
+            (finding.code, finding.severity) = (to, severity);
+        }
+    }
+
     pub fn drop_codes(&mut self, codes: &[String]) {
         let dropped = |code: &str| codes.iter().any(|known| known == code);
         self.list.retain(|found| found.severity == Severity::Error || !dropped(found.code));

@@ -150,7 +150,7 @@ mod tests {
     use crate::parse;
 
     fn check(text: &str) -> String {
-        let file = SourceFile::new("flows/shop.yaml", text);
+        let file = SourceFile::new("flows/shop.yaml", text.to_owned());
         let mut diagnostics = Diagnostics::default();
         if let Some(node) = parse(&file, &mut diagnostics)
             && let Some(mut fields) = Fields::of(&node, &file, &mut diagnostics)

@@ -6,6 +6,8 @@
 //! one. Deliberately absent: serde (it stops at the first error) and file access (the binary alone reads
 //! files, so that a test can write its YAML inline).
 
+use std::borrow::Cow;
+
 mod diagnostic;
 mod fields;
 mod node;
@@ -18,11 +20,12 @@ pub use node::{Node, Place, Value, parse};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
     pub name: String,
-    pub text: String,
+    /// Embedded files are not copied.
+    pub text: Cow<'static, str>,
 }
 
 impl SourceFile {
-    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<String>, text: impl Into<Cow<'static, str>>) -> Self {
         Self { name: name.into(), text: text.into() }
     }
 }

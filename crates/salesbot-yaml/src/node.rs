@@ -35,7 +35,8 @@ pub enum Value {
     Map(Vec<(Node, Node)>),
 }
 
-/// Aliases may repeat a subtree; past this many nodes a file is refused instead of eating the memory.
+/// Aliases may repeat a subtree; past so many nodes, or one a byte of the file, it is refused instead of eating
+/// the memory.
 const MAX_NODES: usize = 2_000_000;
 /// Deeper nesting than any content file needs; keeps the recursion of readers bounded.
 const MAX_DEPTH: usize = 64;
@@ -99,7 +100,7 @@ enum Open {
 /// Reads one document. `None` after a syntax error (E01), or for an empty file (no error: zero content).
 pub fn parse(file: &SourceFile, diagnostics: &mut Diagnostics) -> Option<Node> {
     let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text);
-    let mut builder = Builder::default();
+    let mut builder = Builder { most_nodes: MAX_NODES.max(text.len()), ..Builder::default() };
     for event in Parser::new_from_str(text) {
         let step = match event {
             Ok((event, span)) => builder.take(event, span, file, diagnostics),
@@ -123,6 +124,7 @@ struct Builder {
     anchors: HashMap<usize, Node>,
     root: Option<Node>,
     nodes: usize,
+    most_nodes: usize,
     documents: usize,
 }
 
@@ -189,8 +191,8 @@ impl Builder {
 
     fn close(&mut self, node: Node, anchor: usize, file: &SourceFile, diagnostics: &mut Diagnostics) -> Step {
         self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err((node.place, format!("more than {MAX_NODES} values in one file")));
+        if self.nodes > self.most_nodes {
+            return Err((node.place, format!("more than {} values in one file", self.most_nodes)));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());

@@ -10,7 +10,7 @@ use salesbot::load::{self, Loaded};
 use salesbot_dialogue::flow::Known;
 use salesbot_dialogue::policy::ReplyMemory;
 use salesbot_dialogue::{Catalog, DialogueState, Turn, commit, decide, snapshot};
-use salesbot_knowledge::Query;
+use salesbot_knowledge::{Knowledge, KnowledgeSources, Query, Retriever};
 use serde_json::{Value, json};
 
 /// Counts what each benchmark allocates.
@@ -162,6 +162,7 @@ fn retrieval(bencher: Bencher<'_, '_>) {
                 },
                 5,
             )
+            .passages
             .len()
     });
 }
@@ -224,6 +225,54 @@ fn round_trip(stream: &mut TcpStream, request: &str) -> Value {
             return serde_json::from_str(rest).expect("JSON");
         }
     }
+}
+
+/// A knowledge folder of so many sections: ours again and again, each time about another model.
+fn folder(count: usize) -> KnowledgeSources {
+    let content = salesbot::content::Content::open(None).expect("the embedded content");
+    let base = &loaded().engine.retriever.knowledge.sections;
+    let mut text = "sections:\n".to_owned();
+    for (at, section) in base.iter().cycle().take(count).enumerate() {
+        let model = format!("mk-{}", 1_000 + at / base.len());
+        let quoted = |texts: &[String]| {
+            texts
+                .iter()
+                .map(|text| json!(format!("{text} {model}")).to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        text.push_str(&format!(
+            "  - topic: t_{at}\n    keywords: [{}]\n    questions: [{}]\n    facts: {}\n",
+            quoted(&section.keywords),
+            quoted(&section.questions),
+            json!(format!("{} Модель {model}.", section.facts))
+        ));
+    }
+    KnowledgeSources {
+        meta: content.sources().knowledge.meta,
+        files: vec![salesbot_yaml::SourceFile::new("knowledge/products.yaml", text)],
+    }
+}
+
+fn indexed(sources: &KnowledgeSources) -> Retriever {
+    let knowledge = Knowledge::load(sources, false, &mut salesbot_yaml::Diagnostics::default());
+    Retriever::new(knowledge, &loaded().engine.writer.categories.stop_words)
+}
+
+/// YAML read, checked and indexed.
+#[divan::bench(args = [2_000, 20_000, 200_000], sample_count = 3, sample_size = 1)]
+fn knowledge_load(bencher: Bencher<'_, '_>, sections: usize) {
+    let sources = folder(sections);
+    bencher.bench_local(|| indexed(&sources));
+}
+
+#[divan::bench(args = [2_000, 20_000, 200_000], sample_size = 1)]
+fn knowledge_query(bencher: Bencher<'_, '_>, sections: usize) {
+    let retriever = indexed(&folder(sections));
+    let mut unseen = unseen_messages().into_iter().cycle();
+    bencher
+        .with_inputs(|| Query { text: unseen.next().expect("it never ends"), ..Query::default() })
+        .bench_local_refs(|query| retriever.search(query, 5).passages.len());
 }
 
 /// 3 MB of Cyrillic YAML to a tree with places.

@@ -4,26 +4,27 @@
 mod eval;
 mod explain;
 mod graph;
+mod kb;
 mod nlu;
 mod sarif;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use explain::{Standing, chain_text};
+pub use kb::{Kb, kb};
 pub use nlu::{Nlu, nlu};
 use salesbot_dialogue::flow::{Flow, StateId};
 use salesbot_dialogue::{IntentCatalog, snapshot};
-use salesbot_knowledge::{Knowledge, Query};
 use salesbot_yaml::{Diagnostics, Severity};
 
 use crate::content::Content;
 use crate::flags::{ALIASES, FLAGS, Flag};
-use crate::load::{self, Invalid, Loaded};
+use crate::load::{self, Invalid};
 use crate::settings::Settings;
 
 /// What a command found; the exit code follows from it.
@@ -31,39 +32,6 @@ use crate::settings::Settings;
 pub enum Found {
     Nothing,
     Problems,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum Kb {
-    /// Check the knowledge folder
-    Check {
-        folder: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
-        /// Warnings count as errors
-        #[arg(long)]
-        strict: bool,
-    },
-    /// Search and explain the scores
-    Search {
-        text: String,
-        #[arg(long, default_value_t = 5)]
-        k: usize,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Recall over a file of labelled queries
-    Eval {
-        file: PathBuf,
-        #[arg(long)]
-        knowledge: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
-        #[arg(long)]
-        min_recall5: Option<f64>,
-    },
-    /// Counts and sizes
-    Info,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -153,90 +121,6 @@ fn report(found: &Diagnostics, format: Format, strict: bool, show_notes: bool) -
         say(format!("{errors} errors, {warnings} warnings{more}"))?;
     }
     Ok(if errors > 0 || strict && warnings > 0 { Found::Problems } else { Found::Nothing })
-}
-
-/// `kb …`
-///
-/// # Errors
-/// If content or a file cannot be read.
-pub fn kb(command: &Kb, overlay: Option<&Path>) -> Result<Found> {
-    match command {
-        Kb::Check { folder, json, strict } => {
-            let mut content = Content::open(overlay)?;
-            if let Some(folder) = folder {
-                content.replace_knowledge(folder)?;
-            }
-            let mut found = Diagnostics::default();
-            Knowledge::load(&content.sources().knowledge, true, &mut found);
-            found.sort();
-            report(&found, if *json { Format::Json } else { Format::Text }, *strict, false)
-        }
-        Kb::Search { text, k, json } => {
-            let loaded = load::load(overlay)?;
-            search(&loaded, text, *k, *json)?;
-            Ok(Found::Nothing)
-        }
-        Kb::Eval { file, knowledge, json, min_recall5 } => {
-            let mut content = Content::open(overlay)?;
-            if let Some(folder) = knowledge {
-                content.replace_knowledge(folder)?;
-            }
-            let environment: Vec<(String, String)> = std::env::vars().collect();
-            let settings =
-                Settings::resolve(&content.file("settings.yaml"), &environment).map_err(Invalid)?;
-            let (engine, _) = load::engine(&content, &settings)?;
-            eval::knowledge(&engine, file, *json, *min_recall5)
-        }
-        Kb::Info => {
-            let loaded = load::load(overlay)?;
-            let knowledge = &loaded.engine.retriever.knowledge;
-            say(format!("{}: {}", knowledge.meta.company_name, knowledge.meta.company_description))?;
-            say(format!(
-                "sections {}, last updated {}, distinct stems {}",
-                knowledge.sections.len(),
-                knowledge.meta.last_updated,
-                loaded.engine.retriever.vocabulary_size()
-            ))?;
-            for (category, count) in knowledge.categories() {
-                say(format!("  {category:14} {count}"))?;
-            }
-            Ok(Found::Nothing)
-        }
-    }
-}
-
-fn search(loaded: &Loaded, text: &str, k: usize, as_json: bool) -> Result<()> {
-    let query = Query { text: text.to_owned(), ..Query::default() };
-    let passages = loaded.engine.retriever.search(&query, k);
-    if as_json {
-        let list: Vec<Value> = passages
-            .iter()
-            .map(|passage| {
-                json!({"section": passage.section.id, "score": passage.score, "word": passage.word, "letter": passage.letter,
-                    "coverage": passage.coverage, "matched": passage.matched, "facts": passage.section.facts})
-            })
-            .collect();
-        return say(serde_json::to_string_pretty(&list)?);
-    }
-    if passages.is_empty() {
-        say("nothing found")?;
-    }
-    for (at, passage) in passages.iter().enumerate() {
-        say(format!(
-            "{}. {}  score {:.3} = word {:.2} + letters {:.2}, coverage {:.2}, matched {}",
-            at + 1,
-            passage.section.id,
-            passage.score,
-            passage.word,
-            passage.letter,
-            passage.coverage,
-            passage.matched.join(" ")
-        ))?;
-        for line in passage.section.facts.lines() {
-            say(format!("   {line}"))?;
-        }
-    }
-    Ok(())
 }
 
 /// `flow …`

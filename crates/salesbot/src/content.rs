@@ -1,5 +1,6 @@
 //! Content: embedded in the binary, overlaid file by file from a folder. The only place that reads it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -19,10 +20,13 @@ const INSTALLED: &str = "/etc/crm-sales-bot";
 const CONFIGS: &str = "configs/";
 const ENVIRONMENT: &str = "SALESBOT_CONTENT";
 
-/// All YAML files by their path inside the content folder, ready to load.
+/// Texts by their path inside the content folder; embedded ones are not copied.
+type Files = BTreeMap<String, Cow<'static, str>>;
+
+/// All YAML files, ready to load.
 #[derive(Clone, Debug)]
 pub struct Content {
-    files: BTreeMap<String, String>,
+    files: Files,
     /// The folder laid over the embedded content, if any.
     pub overlay: Option<PathBuf>,
 }
@@ -85,7 +89,7 @@ impl Content {
     /// The content of a configuration: its files over all others, `knowledge/` as a whole.
     pub fn config(&self, name: &str) -> Self {
         let folder = format!("{CONFIGS}{name}/");
-        let own: BTreeMap<String, String> = self
+        let own: Files = self
             .files
             .iter()
             .filter_map(|(path, text)| Some((path.strip_prefix(&folder)?.to_owned(), text.clone())))
@@ -110,7 +114,7 @@ impl Content {
 
     fn matching(&self, wanted: impl Fn(&str) -> bool) -> Vec<SourceFile> {
         let files = self.files.iter().filter(|(name, _)| wanted(name));
-        files.map(|(name, text)| SourceFile::new(name, text)).collect()
+        files.map(|(name, text)| SourceFile::new(name, text.clone())).collect()
     }
 
     /// The files of one load, by part.
@@ -139,7 +143,7 @@ impl Content {
                 meta: self
                     .files
                     .get("knowledge/_meta.yaml")
-                    .map(|text| SourceFile::new("knowledge/_meta.yaml", text)),
+                    .map(|text| SourceFile::new("knowledge/_meta.yaml", text.clone())),
                 files: sections,
             },
             replies: ReplySources {
@@ -169,12 +173,12 @@ pub fn cached_model_path() -> Option<PathBuf> {
     by_unit.or_else(by_user).or_else(by_home).map(|folder| folder.join("intents.bin"))
 }
 
-fn embed(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
+fn embed(dir: &'static Dir<'static>, files: &mut Files) {
     for file in dir.files() {
         if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8())
             && name.ends_with(".yaml")
         {
-            files.insert(name.replace('\\', "/"), text.to_owned());
+            files.insert(name.replace('\\', "/"), Cow::Borrowed(text));
         }
     }
     for inner in dir.dirs() {
@@ -182,11 +186,7 @@ fn embed(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) {
     }
 }
 
-fn read_folder(
-    folder: &Path,
-    prefix: &str,
-    files: &mut BTreeMap<String, String>,
-) -> Result<(), ContentError> {
+fn read_folder(folder: &Path, prefix: &str, files: &mut Files) -> Result<(), ContentError> {
     read_files(folder, prefix, files)?;
     for entry in list(folder)? {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -202,7 +202,7 @@ fn read_folder(
 }
 
 /// The `.yaml` files directly in a folder; dot-files and other endings are not content.
-fn read_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>) -> Result<(), ContentError> {
+fn read_files(folder: &Path, prefix: &str, files: &mut Files) -> Result<(), ContentError> {
     for entry in list(folder)? {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') || !name.ends_with(".yaml") || !entry.path().is_file() {
@@ -212,7 +212,7 @@ fn read_files(folder: &Path, prefix: &str, files: &mut BTreeMap<String, String>)
         let bytes = std::fs::read(entry.path())
             .map_err(|reason| ContentError::Folder { path: path.clone(), reason })?;
         let text = String::from_utf8(bytes).map_err(|_| ContentError::Encoding { path })?;
-        files.insert(format!("{prefix}{name}"), text);
+        files.insert(format!("{prefix}{name}"), Cow::Owned(text));
     }
     Ok(())
 }

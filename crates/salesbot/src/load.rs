@@ -1,5 +1,6 @@
 //! From content and settings to a running engine; the same for every command.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -171,10 +172,11 @@ fn engine_beside(
     beside: Option<(&Sources, &Engine)>,
 ) -> Result<(Engine, Diagnostics), Invalid> {
     let cache = content::cached_model_path();
-    let cached = cache.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-    let models = [content::shipped_model(), cached.as_slice()];
+    let cached = || cache.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    let mut models = std::iter::once(Cow::Borrowed(content::shipped_model()))
+        .chain(std::iter::once_with(|| Cow::Owned(cached())));
     let (engine, warnings) =
-        Engine::load(sources, settings.engine_options(), &models, &Flags::names(), beside)
+        Engine::load(sources, settings.engine_options(), &mut models, &Flags::names(), beside)
             .map_err(Invalid)?;
     let shared = beside.is_some_and(|(_, other)| std::sync::Arc::ptr_eq(&other.nlu, &engine.nlu));
     if engine.nlu.retrained

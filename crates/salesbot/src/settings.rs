@@ -331,7 +331,7 @@ mod tests {
     fn resolve(text: &str, environment: &[(&str, &str)]) -> Result<Settings, String> {
         let environment: Vec<_> =
             environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Settings::resolve(&SourceFile::new("settings.yaml", text), &environment)
+        Settings::resolve(&SourceFile::new("settings.yaml", text.to_owned()), &environment)
             .map_err(|found| found.to_string())
     }
 

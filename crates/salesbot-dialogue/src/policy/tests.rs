@@ -106,7 +106,7 @@ fn load(flow: &str) -> Result<Catalog, String> {
     };
     let sources = FlowSources {
         base: vec![SourceFile::new("flows/_base/all.yaml", BASE)],
-        flows: vec![SourceFile::new("flows/small/flow.yaml", flow)],
+        flows: vec![SourceFile::new("flows/small/flow.yaml", flow.to_owned())],
     };
     let mut diagnostics = Diagnostics::default();
     let catalog = Catalog::load(&sources, intents, &known, &mut diagnostics);

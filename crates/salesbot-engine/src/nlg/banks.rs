@@ -58,6 +58,8 @@ pub struct MessageBank {
 pub struct ObjectionBank {
     /// Finds the one fact that stands between agreement and question.
     pub query: Option<String>,
+    /// The topic that is meant, where the knowledge has it.
+    pub topic: Option<String>,
     pub agree: Vec<Phrase>,
     pub ask: Vec<Phrase>,
     pub second: Vec<Phrase>,
@@ -312,14 +314,14 @@ impl Banks {
         fields.finish();
         for (key, node) in list.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             let Some(mut fields) = Fields::of(node, file, diagnostics) else { continue };
-            let query = fields.optional("query");
+            let (query, topic) = (fields.optional("query"), fields.optional("topic"));
             let parts =
                 [fields.node("agree"), fields.node("ask"), fields.node("second"), fields.node("final")];
             fields.finish();
             let [agree, ask, second, last] = parts.map(|node| phrases(node, file, diagnostics));
             self.objections.insert(
                 key.text().unwrap_or_default().to_owned(),
-                ObjectionBank { query, agree, ask, second, last },
+                ObjectionBank { query, topic, agree, ask, second, last },
             );
         }
         for (key, node) in special.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {

@@ -1,9 +1,8 @@
 //! Facts for a reply: which sentences of which section answer what the client asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use salesbot_dialogue::{IntentCatalog, IntentId};
-use salesbot_knowledge::retriever::MIN_COVERAGE;
 use salesbot_knowledge::{Passage, Query, Retriever, Section, Sentence};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 
@@ -21,6 +20,8 @@ pub struct Categories {
     leads: BTreeMap<String, String>,
     /// What to look for when a client has this trouble.
     pub pains: BTreeMap<String, String>,
+    /// The section that speaks of this trouble, where the knowledge has it.
+    pub pain_topics: BTreeMap<String, String>,
     /// What to look for beside a price when this slot is known.
     pub fits: BTreeMap<String, String>,
 }
@@ -63,16 +64,16 @@ impl Categories {
         let (groups, intents) = (fields.node("groups"), fields.node("intents"));
         found.stop_words = fields.optional("stop_words").unwrap_or_default();
         found.price_words = fields.optional("price_words").unwrap_or_default();
-        let tables = ["synonyms", "leads", "pains", "fits"].map(|key| fields.node(key));
+        let tables = ["synonyms", "leads", "pains", "pain_topics", "fits"].map(|key| fields.node(key));
         fields.finish();
-        let [synonyms, leads, pains, fits] = tables.map(|node| {
+        let [synonyms, leads, pains, pain_topics, fits] = tables.map(|node| {
             let pairs = node.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
             pairs
                 .into_iter()
                 .filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())))
                 .collect()
         });
-        found = Self { synonyms, leads, pains, fits, ..found };
+        found = Self { synonyms, leads, pains, pain_topics, fits, ..found };
         for (key, node) in groups.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             found.groups.insert(key.text().unwrap_or_default().to_owned(), strings(node, file, diagnostics));
         }
@@ -86,6 +87,11 @@ impl Categories {
             found.intents.insert(name.to_owned(), strings(node, file, diagnostics));
         }
         found
+    }
+
+    /// Categories that some intent speaks of.
+    pub fn reachable(&self) -> BTreeSet<String> {
+        self.groups.values().chain(self.intents.values()).flatten().cloned().collect()
     }
 
     /// A question in our words, for the search.
@@ -120,13 +126,15 @@ impl Categories {
 }
 
 /// Looks a question up. The display label of its intent backs a clause of few words.
-pub fn look_up<'k>(retriever: &'k Retriever, query: Query) -> Vec<Passage<'k>> {
-    retriever.search(&query, LOOKED_AT)
+pub fn look_up<'k>(retriever: &'k Retriever, query: &Query) -> Vec<Passage<'k>> {
+    retriever.search(query, LOOKED_AT).passages
 }
 
 /// The best section's sentences for the question; `None` when it covers too little of what was asked.
-pub fn answer(retriever: &Retriever, clause: &str, passages: &[Passage<'_>], room: Room) -> Option<Answer> {
-    let best = passages.first().filter(|passage| passage.coverage >= MIN_COVERAGE && passage.word > 0.0)?;
+pub fn answer(retriever: &Retriever, query: &Query, passages: &[Passage<'_>], room: Room) -> Option<Answer> {
+    let least = query.options.min_coverage;
+    let best = passages.first().filter(|passage| passage.coverage >= least && passage.word > 0.0)?;
+    let clause = query.text.as_str();
     let sentences = choose(retriever, best.section, clause, room);
     (!sentences.is_empty()).then(|| Answer {
         asked: clause.to_owned(),

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn words_beginnings_and_phrases_name_their_concept() {
         let text = "money: [деньг*, бабки, ақша]\ngift_card: [подарочн* карт*, сертификат*]\ncard: [карт*]\n";
-        let file = SourceFile { name: "concepts.yaml".to_owned(), text: text.to_owned() };
+        let file = SourceFile { name: "concepts.yaml".to_owned(), text: text.to_owned().into() };
         let mut diagnostics = Diagnostics::default();
         let concepts = Concepts::load(&file, &mut diagnostics);
         assert!(!diagnostics.has_errors(), "{diagnostics}");

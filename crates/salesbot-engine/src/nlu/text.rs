@@ -14,8 +14,8 @@ use salesbot_dialogue::understanding::Language;
 use salesbot_models::linear::{hash, hash_parts};
 
 use numbers::{dictated, digits};
-pub use repair::{map_layout, translit};
 use repair::{repair, wrong_layout};
+use salesbot_knowledge::typing::map_layout;
 
 /// A message prepared for reading.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +110,11 @@ impl Lexicon {
                 }
             }
         }
+    }
+
+    /// Words met more than once: a slip seldom comes twice.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().filter(|(_, count)| **count > 1).map(|(word, _)| word.as_str())
     }
 
     /// Builds the index of near words from what was learnt since the last time.

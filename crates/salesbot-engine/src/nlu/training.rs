@@ -1,6 +1,8 @@
 //! The two linear models, intents and moods: taken from a file that was trained from exactly this content, or
 //! trained here.
 
+use std::borrow::Cow;
+
 use salesbot_dialogue::{IntentCatalog, IntentId, IntentSpec, Tone};
 use salesbot_models::linear::{self, Example, LinearModel, Training};
 use sha2::{Digest, Sha256};
@@ -24,8 +26,11 @@ pub struct Models {
     pub tones: LinearModel,
 }
 
+/// Files of models to try, each read when its turn comes.
+pub type Stored<'a> = dyn Iterator<Item = Cow<'a, [u8]>> + 'a;
+
 impl Models {
-    /// `shipped` is used when it was trained from exactly this content; else both models are trained here (3 s on
+    /// Of the `stored` ones the first is used that was trained from exactly this content; else both models are trained here (3 s on
     /// two cores), and the second value says so.
     pub(super) fn load(
         sources: &NluSources,
@@ -33,12 +38,11 @@ impl Models {
         lexicon: &Lexicon,
         concepts: &Concepts,
         tone: &ToneReader,
-        shipped: &[&[u8]],
+        stored: &mut Stored<'_>,
     ) -> (Self, bool) {
         let fingerprint = fingerprint(catalog, sources);
-        let known = shipped
-            .iter()
-            .filter_map(|bytes| Self::from_bytes(bytes))
+        let known = stored
+            .filter_map(|bytes| Self::from_bytes(&bytes))
             .find(|models| models.intents.fingerprint == fingerprint);
         let retrained = known.is_none();
         let models = known.unwrap_or_else(|| {
@@ -115,7 +119,7 @@ fn fingerprint(catalog: &IntentCatalog, sources: &NluSources) -> [u8; 32] {
     hasher.update(FEATURES_VERSION);
     hasher.update(format!("{:?}", Training::default()));
     for file in [&sources.lexicon, &sources.concepts, &sources.tone] {
-        hasher.update(&file.text);
+        hasher.update(file.text.as_bytes());
     }
     for (_, spec) in catalog.iter() {
         hasher.update(format!("\n#{}", spec.name));

@@ -6,9 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use salesbot_engine::Engine;
-use salesbot_knowledge::Query;
-use salesbot_knowledge::retriever::MIN_COVERAGE;
+use salesbot_knowledge::{Query, Retriever};
 
 use super::{Found, say};
 
@@ -35,7 +33,7 @@ pub(super) fn percentile(sorted: &[u128], share: usize) -> u128 {
 
 /// Recall of sections (or, where a line names only categories, of categories).
 pub(super) fn knowledge(
-    engine: &Engine,
+    retriever: &Retriever,
     file: &Path,
     as_json: bool,
     min_recall5: Option<f64>,
@@ -50,9 +48,10 @@ pub(super) fn knowledge(
         let text = case["query"].as_str().context("a line without `query`")?;
         let (topics, categories) = (texts(&case["topics"]), texts(&case["categories"]));
         let begun = Instant::now();
-        let passages = engine.retriever.search(&Query { text: text.to_owned(), ..Query::default() }, 20);
+        let found = retriever.search(&Query { text: text.to_owned(), ..Query::default() }, 20);
         times.push(begun.elapsed().as_micros());
-        abstained += usize::from(passages.first().is_none_or(|best| best.coverage < MIN_COVERAGE));
+        abstained += usize::from(found.abstained);
+        let passages = found.passages;
         let right = |at: usize| {
             let section = passages[at].section;
             if topics.is_empty() {

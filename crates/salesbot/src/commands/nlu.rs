@@ -202,7 +202,7 @@ fn cross_validate(loaded: &Loaded, overlay: Option<&Path>, folds: u32, scores: &
         }
         let catalog = IntentCatalog::from_specs(specs);
         let mut diagnostics = Diagnostics::default();
-        let mut nlu = Understands::load(&sources.nlu, &catalog, &[], &mut diagnostics);
+        let mut nlu = Understands::load(&sources.nlu, &catalog, &mut std::iter::empty(), &mut diagnostics);
         anyhow::ensure!(!diagnostics.has_errors(), "{diagnostics}");
         nlu.learn(loaded.engine.retriever.knowledge.vocabulary());
         evaluate(loaded, &nlu, &cases, scores)?;

@@ -11,6 +11,8 @@ pub(super) enum Kind {
     Address,
     Truth,
     Number(u64, u64),
+    /// A number with decimals, from the first to the second.
+    Decimal(f32, f32),
     /// A number, or `profile`: as the guard's profile says.
     Profiled(u64, u64),
     /// Points, below zero too.
@@ -24,7 +26,7 @@ pub(super) enum Kind {
     Kinds,
 }
 
-use Kind::{Address, Kinds, List, Number, OneOf, Pair, Points, Profiled, Sources, Text, Truth};
+use Kind::{Address, Decimal, Kinds, List, Number, OneOf, Pair, Points, Profiled, Sources, Text, Truth};
 
 /// The numbers a guard profile sets: turns, seconds, turns in one state.
 pub(super) const PROFILES: [(&str, [u64; 3]); 3] =
@@ -47,6 +49,9 @@ pub(super) const KEYS: &[Key] = &[
     ("limits.max_snapshot_bytes", Number(1024, 1 << 30), "2097152"),
     ("knowledge.path", Text, ""),
     ("knowledge.strict_counts", Truth, "true"),
+    ("retriever.typo", Truth, "true"),
+    ("retriever.min_coverage", Decimal(0.0, 1.0), "0.35"),
+    ("retriever.category_boost", Decimal(1.0, 10.0), "1.15"),
     ("trace.default", OneOf(&["full", "compact", "none"]), "full"),
     ("logging.level", OneOf(&["error", "warn", "info", "debug", "trace"]), "info"),
     ("dialogue.limits.max_consecutive_objections", Number(1, 100), "4"),
@@ -144,6 +149,7 @@ pub(super) fn check(text: &str, kind: Kind) -> Result<String, String> {
         Address => text.parse::<SocketAddr>().is_ok(),
         Truth => ["true", "false"].contains(&text),
         Number(low, high) => number(text, low, high),
+        Decimal(low, high) => text.parse::<f32>().is_ok_and(|n| (low..=high).contains(&n)),
         Profiled(low, high) => text == "profile" || number(text, low, high),
         Points => text.parse::<i64>().is_ok_and(|points| (-100..=100).contains(&points)),
         Pair => pair(text).is_some(),
@@ -158,6 +164,7 @@ pub(super) fn check(text: &str, kind: Kind) -> Result<String, String> {
         Address => format!("expected an address with a port such as 127.0.0.1:8000, found `{text}`"),
         Truth => format!("expected true or false, found `{text}`"),
         Number(low, high) => format!("expected a whole number from {low} to {high}, found `{text}`"),
+        Decimal(low, high) => format!("expected a number from {low} to {high}, found `{text}`"),
         Profiled(low, high) => {
             format!("expected a whole number from {low} to {high} or `profile`, found `{text}`")
         }

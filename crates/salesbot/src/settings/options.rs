@@ -8,6 +8,7 @@ use salesbot_dialogue::options::{
 use salesbot_engine::EngineOptions;
 use salesbot_engine::nlg::{CtaOptions, WriterOptions};
 use salesbot_engine::nlu::NluOptions;
+use salesbot_knowledge::retriever::RetrieverOptions;
 
 use super::Settings;
 use super::keys::{PROFILES, list, pair};
@@ -39,6 +40,12 @@ impl Settings {
                 vary: on("response_variations"),
                 apologise: on("apology_system"),
                 deduplicate_questions: on("question_deduplication"),
+                retriever: RetrieverOptions {
+                    typo: self.text("retriever.typo") == "true",
+                    min_coverage: self.decimal("retriever.min_coverage"),
+                    category_boost: self.decimal("retriever.category_boost"),
+                    ..RetrieverOptions::default()
+                },
                 cta: CtaOptions {
                     offered_kinds: list(self.text("dialogue.cta.offered_kinds")).map(str::to_owned).collect(),
                     memory: on("context_cta_memory"),
@@ -53,6 +60,10 @@ impl Settings {
 
     fn byte(&self, key: &str) -> u8 {
         u8::try_from(self.number(key)).unwrap_or(u8::MAX)
+    }
+
+    fn decimal(&self, key: &str) -> f32 {
+        self.text(key).parse().unwrap_or(0.0)
     }
 
     fn long(&self, key: &str) -> i64 {

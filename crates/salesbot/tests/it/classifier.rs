@@ -11,7 +11,7 @@ fn fresh_model() -> Vec<u8> {
     let sources = content.sources();
     let mut diagnostics = Diagnostics::default();
     let catalog = salesbot_dialogue::IntentCatalog::load(&sources.intents, &mut diagnostics);
-    let nlu = Nlu::load(&sources.nlu, &catalog, &[], &mut diagnostics);
+    let nlu = Nlu::load(&sources.nlu, &catalog, &mut std::iter::empty(), &mut diagnostics);
     assert!(!diagnostics.has_errors(), "{diagnostics}");
     nlu.models().to_bytes()
 }

@@ -218,20 +218,37 @@ fn every_setting_of_the_dialogue_changes_a_decision() {
     assert!(idle.is_empty(), "these change nothing: {idle:?}");
 }
 
+/// The last reply of a talk.
+fn say(environment: &[(&str, &str)], flow: &str, messages: &[&str]) -> String {
+    let (engine, settings) = set(environment).expect("valid settings");
+    let mut response = json!({"snapshot": null});
+    for message in messages {
+        let body = json!({
+            "message": message, "snapshot": response["snapshot"], "flow_name": flow,
+            "options": {"seed": 1, "now": START},
+        });
+        response = turn_with(&engine, &settings, &body).expect("a reply");
+    }
+    response["response"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_retrievers_settings_change_a_reply() {
+    let asks: &[&str] = &["здравствуйте", "сколько дней идет доставка в караганду?"];
+    let fact = say(&[], "bant", asks);
+    assert!(fact.contains("доставля") || fact.contains("оставк"), "{fact}");
+    assert_ne!(say(&[("SALESBOT_RETRIEVER__MIN_COVERAGE", "1")], "bant", asks), fact);
+    let options = |value: &str| {
+        set(&[("SALESBOT_RETRIEVER__TYPO", value)]).expect("valid").0.options.writer.retriever.typo
+    };
+    assert_eq!((options("true"), options("false")), (true, false));
+    let boost = |value: &str| set(&[("SALESBOT_RETRIEVER__CATEGORY_BOOST", value)]);
+    assert!((boost("2.5").expect("valid").0.options.writer.retriever.category_boost - 2.5).abs() < 1e-6);
+    assert!(boost("0.5").is_err(), "a boost never lowers");
+}
+
 #[test]
 fn the_writers_settings_change_a_reply() {
-    let say = |environment: &[(&str, &str)], flow: &str, messages: &[&str]| {
-        let (engine, settings) = set(environment).expect("valid settings");
-        let mut response = json!({"snapshot": null});
-        for message in messages {
-            let body = json!({
-                "message": message, "snapshot": response["snapshot"], "flow_name": flow,
-                "options": {"seed": 1, "now": START},
-            });
-            response = turn_with(&engine, &settings, &body).expect("a reply");
-        }
-        response["response"].as_str().unwrap_or_default().to_owned()
-    };
     let hello: &[&str] = &["здравствуйте"];
     assert!(say(&[], "bant", hello).contains("Wipon"));
     assert!(say(&[("SALESBOT_COMPANY__NAME", "Ромашка")], "bant", hello).contains("Ромашка"));

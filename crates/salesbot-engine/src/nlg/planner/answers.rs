@@ -144,15 +144,17 @@ impl Planner<'_> {
                 wants_price,
                 ..self.room
             };
-            let query = Query { text: worded.clone(), categories, cited: cited.to_vec(), lead, wants_price };
-            let mut passages = look_up(self.retriever, query.clone());
-            let mut found = answer(self.retriever, &worded, &passages, room);
+            let query =
+                Query { categories, cited: cited.to_vec(), lead, wants_price, ..self.query(worded.clone()) };
+            let mut passages = look_up(self.retriever, &query);
+            let mut found = answer(self.retriever, &query, &passages, room);
             if let (None, Some(label)) = (&found, label)
                 && self.understanding.confidence >= SURE
             {
                 // The words around the question drowned it: its subject alone is looked up.
-                passages = look_up(self.retriever, Query { text: label.to_owned(), ..query });
-                found = answer(self.retriever, label, &passages, room);
+                let query = Query { text: label.to_owned(), ..query };
+                passages = look_up(self.retriever, &query);
+                found = answer(self.retriever, &query, &passages, room);
             }
             note(&passages, looked_up);
             let enough = !unasked || passages.first().is_some_and(|best| best.coverage >= TOPIC_COVERAGE);
@@ -165,11 +167,16 @@ impl Planner<'_> {
         }
     }
 
+    /// These words, looked up as of today.
+    fn query(&self, text: String) -> Query {
+        let today = salesbot_knowledge::day(self.turn.now);
+        Query { text, today: Some(today), options: self.options.retriever, ..Query::default() }
+    }
+
     /// One sentence about what these words name.
     pub(super) fn fact(&self, words: &str, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
-        let query =
-            Query { text: words.to_owned(), cited: self.memory.said.sections.clone(), ..Query::default() };
-        let passages = look_up(self.retriever, query);
+        let query = Query { cited: self.memory.said.sections.clone(), ..self.query(words.to_owned()) };
+        let passages = look_up(self.retriever, &query);
         note(&passages, looked_up);
         let plain = |passage: &&Passage<'_>| {
             !self.memory.said.sections.contains(&passage.section.id)
@@ -189,26 +196,29 @@ impl Planner<'_> {
     /// Facts that fit the trouble the client named, and the wish; at most `most`.
     pub(super) fn pain(&self, most: usize, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
         let memory = self.memory;
-        let trouble =
-            memory.text("pain_category").and_then(|pain| self.writer.categories.pains.get(pain)).cloned();
+        let pain = memory.text("pain_category").unwrap_or_default();
+        let trouble = self.writer.categories.pains.get(pain).cloned();
+        let topic = trouble.as_ref().and_then(|_| self.writer.categories.pain_topics.get(pain)).cloned();
         let wish = memory.text("desired_outcome").or(memory.text("pain_point")).map(str::to_owned);
         let categories = ["features", "inventory", "analytics", "employees"].map(str::to_owned).to_vec();
         // The client's own words find by chance more easily than a known trouble: more of them must fit.
-        let told = memory.text("pain_point").map(|text| (text.to_owned(), OWN_WORDS_COVERAGE));
-        let known = trouble.map(|text| (text, TROUBLE_COVERAGE));
-        for (text, least) in
-            [known.or(told), wish.map(|text| (text, OWN_WORDS_COVERAGE))].into_iter().flatten()
-        {
+        let told = memory.text("pain_point").map(|text| (text.to_owned(), OWN_WORDS_COVERAGE, None));
+        let known = trouble.map(|text| (text, TROUBLE_COVERAGE, topic));
+        let wish = wish.map(|text| (text, OWN_WORDS_COVERAGE, None));
+        for (text, least, lead) in [known.or(told), wish].into_iter().flatten() {
             let query = Query {
-                text: text.clone(),
                 categories: categories.clone(),
                 cited: memory.said.sections.clone(),
-                ..Query::default()
+                lead: lead.clone(),
+                ..self.query(text.clone())
             };
-            let passages = look_up(self.retriever, query);
+            let passages = look_up(self.retriever, &query);
             note(&passages, looked_up);
+            // Where the section on a trouble has been told, the next best is about something else.
+            let has_lead = passages.iter().any(|passage| lead.as_ref() == Some(&passage.section.topic));
             let fresh = |passage: &&Passage<'_>| {
                 passage.coverage >= least
+                    && (!has_lead || lead.as_ref() == Some(&passage.section.topic))
                     && !memory.said.sections.contains(&passage.section.id)
                     && !plan.answers.iter().any(|known| known.section == passage.section.id)
             };
@@ -237,7 +247,7 @@ impl Planner<'_> {
             let Some(text) = fill(template, &|hole| self.value(hole)) else { continue };
             let passages = look_up(
                 self.retriever,
-                Query { text, categories: vec!["pricing".to_owned()], ..Query::default() },
+                &Query { categories: vec!["pricing".to_owned()], ..self.query(text) },
             );
             note(&passages, looked_up);
             let said = |id: &String| {
@@ -270,11 +280,11 @@ impl Planner<'_> {
         if attempt <= 1 {
             if let Some(query) = &bank.query {
                 let query = Query {
-                    text: query.clone(),
                     cited: self.memory.said.sections.clone(),
-                    ..Query::default()
+                    lead: bank.topic.clone(),
+                    ..self.query(query.clone())
                 };
-                let passages = look_up(self.retriever, query.clone());
+                let passages = look_up(self.retriever, &query);
                 note(&passages, looked_up);
                 if let Some(passage) = passages.first()
                     && let Some(sentence) =

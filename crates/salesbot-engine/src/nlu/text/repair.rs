@@ -2,8 +2,7 @@
 
 use super::*;
 
-const LATIN_KEYS: &str = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`";
-const CYRILLIC_KEYS: &str = "йцукенгшщзхъфывапролджэячсмитьбюё";
+use salesbot_knowledge::typing::{map_layout, translit};
 
 pub(super) fn repair(token: &str, lexicon: &Lexicon) -> Option<(String, &'static str)> {
     if let Some(to) = lexicon.slang.get(token) {
@@ -83,73 +82,6 @@ fn homoglyphs(token: &str) -> String {
         other => other,
     };
     token.chars().map(pair).collect()
-}
-
-/// The same keys on the Russian layout.
-pub fn map_layout(text: &str) -> String {
-    let mapped = text.chars().map(|c| {
-        let at = LATIN_KEYS.chars().position(|key| key == c);
-        at.and_then(|at| CYRILLIC_KEYS.chars().nth(at)).unwrap_or(c)
-    });
-    mapped.collect::<String>().replace('ё', "е")
-}
-
-/// Russian in Latin letters, back to Cyrillic; digraphs first.
-pub fn translit(text: &str) -> String {
-    const TABLE: [(&str, &str); 38] = [
-        ("shch", "щ"),
-        ("sch", "щ"),
-        ("zh", "ж"),
-        ("kh", "х"),
-        ("ch", "ч"),
-        ("sh", "ш"),
-        ("yu", "ю"),
-        ("ya", "я"),
-        ("yo", "е"),
-        ("ju", "ю"),
-        ("ja", "я"),
-        ("ts", "ц"),
-        ("iy", "ий"),
-        ("a", "а"),
-        ("b", "б"),
-        ("v", "в"),
-        ("w", "в"),
-        ("g", "г"),
-        ("d", "д"),
-        ("e", "е"),
-        ("z", "з"),
-        ("i", "и"),
-        ("j", "ж"),
-        ("k", "к"),
-        ("l", "л"),
-        ("m", "м"),
-        ("n", "н"),
-        ("o", "о"),
-        ("p", "п"),
-        ("r", "р"),
-        ("s", "с"),
-        ("t", "т"),
-        ("u", "у"),
-        ("f", "ф"),
-        ("h", "х"),
-        ("c", "ц"),
-        ("y", "ы"),
-        ("x", "кс"),
-    ];
-    let mut out = String::new();
-    let mut rest = text;
-    'next: while let Some(c) = rest.chars().next() {
-        for (from, to) in TABLE {
-            if let Some(after) = rest.strip_prefix(from) {
-                out.push_str(to);
-                rest = after;
-                continue 'next;
-            }
-        }
-        out.push(c);
-        rest = &rest[c.len_utf8()..];
-    }
-    out
 }
 
 /// The whole message was typed on the wrong layout: more of its words are known when mapped than as typed or

@@ -1,0 +1,253 @@
+//! `kb`: the knowledge folder by itself. What it prints does not depend on the rest of the content but for the
+//! words that count for nothing (`nlu/categories.yaml`).
+
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use salesbot_dialogue::IntentCatalog;
+use salesbot_engine::nlg::facts::Categories;
+use salesbot_knowledge::{Knowledge, Query, Retriever, check, day};
+use salesbot_yaml::Diagnostics;
+
+use super::{Format, Found, eval, report, say};
+use crate::content::Content;
+use crate::load::Invalid;
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Kb {
+    /// Check the knowledge folder
+    Check {
+        folder: Option<PathBuf>,
+        /// text, json or sarif
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+        #[arg(long)]
+        json: bool,
+        /// Warnings count as errors
+        #[arg(long)]
+        strict: bool,
+        /// Show what is worth a look but no fault: two prices for one thing, keywords that say nothing
+        #[arg(long)]
+        notes: bool,
+    },
+    /// Search and explain the scores
+    Search {
+        text: String,
+        #[arg(long, default_value_t = 5)]
+        k: usize,
+        /// A category the question is expected to be about; may be repeated
+        #[arg(long = "category", value_name = "NAME")]
+        categories: Vec<String>,
+        #[arg(long, value_name = "DIR")]
+        knowledge: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Recall over a file of labelled queries
+    Eval {
+        file: PathBuf,
+        #[arg(long, value_name = "DIR")]
+        knowledge: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+        /// Exit code 1 if the recall among the first five is below
+        #[arg(long)]
+        min_recall5: Option<f64>,
+    },
+    /// Company, counts by category, sizes of the index
+    Info {
+        #[arg(long, value_name = "DIR")]
+        knowledge: Option<PathBuf>,
+    },
+    /// Lengths of facts, numbers of keywords and questions, sums of money
+    Stats {
+        #[arg(long, value_name = "DIR")]
+        knowledge: Option<PathBuf>,
+    },
+}
+
+/// `kb …`
+///
+/// # Errors
+/// If content or a file cannot be read.
+pub fn kb(command: &Kb, overlay: Option<&Path>) -> Result<Found> {
+    match command {
+        Kb::Check { folder, format, json, strict, notes } => {
+            let content = open(overlay, folder.as_deref())?;
+            let format = if *json { Format::Json } else { *format };
+            report(&findings(&content), format, *strict, *notes)
+        }
+        Kb::Search { text, k, categories, knowledge, json } => {
+            let (retriever, _) = retriever(&open(overlay, knowledge.as_deref())?)?;
+            search(&retriever, text, *k, categories, *json)?;
+            Ok(Found::Nothing)
+        }
+        Kb::Eval { file, knowledge, json, min_recall5 } => {
+            let (retriever, _) = retriever(&open(overlay, knowledge.as_deref())?)?;
+            eval::knowledge(&retriever, file, *json, *min_recall5)
+        }
+        Kb::Info { knowledge } => info(&open(overlay, knowledge.as_deref())?),
+        Kb::Stats { knowledge } => stats(&open(overlay, knowledge.as_deref())?),
+    }
+}
+
+fn open(overlay: Option<&Path>, knowledge: Option<&Path>) -> Result<Content> {
+    let mut content = Content::open(overlay)?;
+    if let Some(folder) = knowledge {
+        content.replace_knowledge(folder)?;
+    }
+    Ok(content)
+}
+
+fn today() -> i32 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    day(i64::try_from(now).unwrap_or(i64::MAX))
+}
+
+fn categories(content: &Content, found: &mut Diagnostics) -> Categories {
+    let sources = content.sources();
+    let intents = IntentCatalog::load(&sources.intents, found);
+    Categories::load(&sources.categories, &intents, found)
+}
+
+/// All findings about the knowledge of the content, in order.
+pub(super) fn findings(content: &Content) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    let reachable = categories(content, &mut Diagnostics::default()).reachable();
+    let sources = content.sources().knowledge;
+    let knowledge = Knowledge::load(&sources, true, &mut found);
+    check(&sources, &knowledge, &reachable, today(), &mut found);
+    found.sort();
+    found
+}
+
+fn retriever(content: &Content) -> Result<(Retriever, f64)> {
+    let mut found = Diagnostics::default();
+    let stop_words = categories(content, &mut Diagnostics::default()).stop_words;
+    let sources = content.sources().knowledge;
+    let begun = Instant::now();
+    let knowledge = Knowledge::load(&sources, false, &mut found);
+    if found.has_errors() {
+        found.sort();
+        return Err(Invalid(found).into());
+    }
+    let retriever = Retriever::new(knowledge, &stop_words);
+    Ok((retriever, begun.elapsed().as_secs_f64() * 1000.0))
+}
+
+fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as_json: bool) -> Result<()> {
+    let query = Query {
+        text: text.to_owned(),
+        categories: categories.to_vec(),
+        today: Some(today()),
+        ..Query::default()
+    };
+    let found = retriever.search(&query, k);
+    if as_json {
+        let passages: Vec<Value> = found
+            .passages
+            .iter()
+            .map(|passage| {
+                json!({"section": passage.section.id, "score": passage.score, "word": passage.word, "letter": passage.letter,
+                    "nearest": passage.nearest, "coverage": passage.coverage, "matched": passage.matched, "facts": passage.section.facts})
+            })
+            .collect();
+        let corrections: Vec<Value> = found
+            .corrections
+            .iter()
+            .map(|correction| json!({"from": correction.from, "to": correction.to, "kind": correction.kind}))
+            .collect();
+        return say(serde_json::to_string_pretty(&json!({
+            "query": text, "corrections": corrections, "unknown_names": found.unknown_names, "margin": found.margin,
+            "abstained": found.abstained, "results": passages,
+        }))?);
+    }
+    for correction in &found.corrections {
+        say(format!("{} is read as {} ({})", correction.from, correction.to, correction.kind))?;
+    }
+    if !found.unknown_names.is_empty() {
+        say(format!("no section knows {}", found.unknown_names.join(", ")))?;
+    }
+    if found.passages.is_empty() {
+        return say("nothing found");
+    }
+    say(format!(
+        "margin {:.2}{}",
+        found.margin,
+        if found.abstained { ", too little is covered for an answer" } else { "" }
+    ))?;
+    for (at, passage) in found.passages.iter().enumerate() {
+        say(format!(
+            "{}. {}  score {:.3}: words {:.2}, letters {:.2}, nearest phrase {:.2}; coverage {:.2}, matched {}",
+            at + 1,
+            passage.section.id,
+            passage.score,
+            passage.word,
+            passage.letter,
+            passage.nearest,
+            passage.coverage,
+            passage.matched.join(" ")
+        ))?;
+        for line in passage.section.facts.lines() {
+            say(format!("   {line}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn info(content: &Content) -> Result<Found> {
+    let (retriever, ms) = retriever(content)?;
+    let knowledge = &retriever.knowledge;
+    say(format!("{}: {}", knowledge.meta.company_name, knowledge.meta.company_description))?;
+    let sizes = retriever.sizes();
+    say(format!("sections {}, last updated {}", knowledge.sections.len(), knowledge.meta.last_updated))?;
+    say(format!(
+        "read, checked and indexed in {ms:.0} ms; {} stems in {} places, {} pieces in {} places, {} phrases, about {:.1} MiB",
+        sizes.stems,
+        sizes.stem_places,
+        sizes.pieces,
+        sizes.piece_places,
+        sizes.phrases,
+        sizes.bytes as f64 / 1_048_576.0
+    ))?;
+    for (category, count) in knowledge.categories() {
+        say(format!("  {category:14} {count}"))?;
+    }
+    Ok(Found::Nothing)
+}
+
+fn stats(content: &Content) -> Result<Found> {
+    let mut found = Diagnostics::default();
+    let knowledge = Knowledge::load(&content.sources().knowledge, false, &mut found);
+    let row = |name: &str, mut counts: Vec<usize>| {
+        counts.sort_unstable();
+        let at =
+            |share: usize| counts.get(counts.len().saturating_sub(1) * share / 100).copied().unwrap_or(0);
+        let sum: usize = counts.iter().sum();
+        say(format!(
+            "{name:24} all {sum:7}   least {:4}   p10 {:4}   median {:4}   p90 {:4}   most {:4}",
+            at(0),
+            at(10),
+            at(50),
+            at(90),
+            at(100)
+        ))
+    };
+    let sections = &knowledge.sections;
+    row("characters of facts", sections.iter().map(|section| section.facts.chars().count()).collect())?;
+    row("keywords", sections.iter().map(|section| section.keywords.len()).collect())?;
+    row("questions", sections.iter().map(|section| section.questions.len()).collect())?;
+    row("sums of money", sections.iter().map(|section| section.facts.matches('₸').count()).collect())?;
+    row("links", sections.iter().map(|section| section.links.len()).collect())?;
+    for priority in (1..=10).rev() {
+        let count = sections.iter().filter(|section| section.priority == priority).count();
+        if count > 0 {
+            say(format!("priority {priority:2}: {count}"))?;
+        }
+    }
+    Ok(Found::Nothing)
+}
