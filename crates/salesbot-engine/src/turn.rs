@@ -89,7 +89,7 @@ impl Engine {
                         let mut found = Diagnostics::default();
                         let knowledge =
                             Knowledge::load(&sources.knowledge, options.strict_counts, &mut found);
-                        (Retriever::new(knowledge, &categories.stop_words), found)
+                        (Retriever::new(knowledge, &categories.language), found)
                     });
                     let nlu = Nlu::load(&sources.nlu, &intents, models, &mut diagnostics);
                     let (retriever, found) = reading.join().expect("loading reports, it does not panic");

@@ -136,7 +136,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::retriever::RetrieverOptions;
+    use crate::retriever::{Language, RetrieverOptions};
     use crate::{KnowledgeSources, Query, Retriever};
     use salesbot_yaml::{Diagnostics, SourceFile};
 
@@ -218,7 +218,7 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         let knowledge = Knowledge::load(&sources, true, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics}");
-        Retriever::new(knowledge, &["на".to_owned()])
+        Retriever::new(knowledge, &Language { stop_words: vec!["на".to_owned()], ..Language::default() })
     }
 
     fn topics(retriever: &Retriever, text: &str, helpers: Helpers<'_>) -> (Vec<String>, Vec<String>, bool) {

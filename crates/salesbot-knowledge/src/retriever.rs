@@ -33,6 +33,10 @@ const CITED: f32 = 0.85;
 /// Factors on sections with and without a sum, when a price is asked.
 const WITH_SUM: f32 = 1.15;
 const WITHOUT_SUM: f32 = 0.8;
+/// Factor on a section about another kind of business than the client's.
+const OTHER_TRADE: f32 = 0.65;
+/// Factor on a section that does not speak of the subject.
+const OTHER_SUBJECT: f32 = 0.65;
 /// Sections the reranker reads.
 const RERANKED: usize = 20;
 /// From this score of the reranker a section is an answer though few words agree.
@@ -54,6 +58,10 @@ pub struct Retriever {
     twins: Vec<u32>,
     stop: HashSet<String>,
     speller: Speller,
+    /// Kinds of business each section speaks of, by their number; none where it speaks of many.
+    trades: Vec<Vec<u8>>,
+    /// Stems that name a kind of business.
+    trade_words: HashMap<String, u8>,
     /// Stems of words that are right as they are, though no section has them.
     dictionary: HashSet<String>,
 }
@@ -86,6 +94,15 @@ impl Default for RetrieverOptions {
     }
 }
 
+/// What the search must know of the language, whatever the sections say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Language {
+    /// Words that stand in every question: left out of scoring.
+    pub stop_words: Vec<String>,
+    /// Words that name a kind of business, one list a kind.
+    pub trades: Vec<Vec<String>>,
+}
+
 /// What to look for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
@@ -96,6 +113,10 @@ pub struct Query {
     pub cited: Vec<String>,
     /// Topic of the section that answers this kind of question in general.
     pub lead: Option<String>,
+    /// What the client said before: of which business the talk is.
+    pub about: String,
+    /// What the question is about, by its intent; words that the question shares with it must be in the answer.
+    pub subject: String,
     /// The question wants an amount: sections that hold a sum of money come first.
     pub wants_price: bool,
     /// Days since 1970: sections outside their dates are not found. All are where it is not given.
@@ -184,8 +205,9 @@ thread_local! {
 }
 
 impl Retriever {
-    /// Builds the index. `stop_words` are left out of scoring.
-    pub fn new(knowledge: Knowledge, stop_words: &[String]) -> Self {
+    /// Builds the index.
+    pub fn new(knowledge: Knowledge, language: &Language) -> Self {
+        let stop_words = &language.stop_words;
         let stop: HashSet<String> = stop_words.iter().map(|word| stem(word)).collect();
         let mut vocabulary = Vocabulary::default();
         let sections = &knowledge.sections;
@@ -220,6 +242,11 @@ impl Retriever {
             terms.dedup();
             own.extend(terms.into_iter().map(|term| (section, term)));
         }
+        let trade_words: HashMap<String, u8> = (0..)
+            .zip(&language.trades)
+            .flat_map(|(trade, words)| words.iter().map(move |word| (stem(word), trade)))
+            .collect();
+        let trades = sections.iter().map(|section| trades_of(&section.facts, &trade_words)).collect();
         let facts: Vec<&[TermId]> = word_documents.iter().map(|fields| &*fields[1]).collect();
         let is_code = |term: TermId| known[term as usize].chars().any(|c| c.is_ascii_digit());
         let twins = twins::groups(&twins::pairs(&facts, &is_code), sections.len());
@@ -234,6 +261,8 @@ impl Retriever {
             phrases,
             twins,
             stop,
+            trades,
+            trade_words,
             dictionary: HashSet::new(),
         }
     }
@@ -454,6 +483,8 @@ impl Retriever {
         let price = query.wants_price && !asked.words.is_empty();
         let sections = &self.knowledge.sections;
         let hidden = self.knowledge.hidden(query.today);
+        let own = self.own_trades(query);
+        let subject = self.subject(query, asked);
         let mut ranked: Vec<(f32, usize)> = (0..sections.len())
             .filter(|at| scores.word[*at] > 0.0 || scores.letter[*at] > 0.3 * top_letter)
             .filter(|at| !sections[*at].sensitive && !hidden.contains(at))
@@ -461,7 +492,9 @@ impl Retriever {
                 let like = scores.word[at] / top_word
                     + LETTERS * scores.letter[at] / top_letter
                     + NEAREST * scores.nearest[at];
-                (like * self.factor(&sections[at], query, price), at)
+                let missed = !subject.is_empty() && !self.holds_any(at, &subject);
+                let aside = if missed { OTHER_SUBJECT } else { 1.0 };
+                (like * aside * self.trade_factor(at, &own) * self.factor(&sections[at], query, price), at)
             })
             .collect();
         ranked.sort_by(|a, b| {
@@ -471,6 +504,37 @@ impl Retriever {
         let mut groups: HashSet<u32> = HashSet::new();
         ranked.retain(|(_, at)| groups.insert(self.twins[*at]));
         ranked
+    }
+
+    /// Terms the question shares with the name of its intent: "сканер" of "а сканер отдельно покупать?".
+    fn subject(&self, query: &Query, asked: &Asked) -> Vec<TermId> {
+        let named = stems(&query.subject);
+        let named: Vec<TermId> = named.iter().filter_map(|stem| self.terms.get(&**stem)).collect();
+        let counted = asked.words.iter().filter(|word| !word.stop);
+        counted
+            .flat_map(|word| &word.terms)
+            .map(|(term, _)| *term)
+            .filter(|term| named.contains(term))
+            .collect()
+    }
+
+    fn holds_any(&self, at: usize, terms: &[TermId]) -> bool {
+        let own = self.own.get(u32::try_from(at).unwrap_or(u32::MAX));
+        terms.iter().any(|term| own.binary_search(term).is_ok())
+    }
+
+    /// Kinds of business the talk is about.
+    fn own_trades(&self, query: &Query) -> HashSet<u8> {
+        let named =
+            |text: &str| stems(text).iter().filter_map(|stem| self.trade_words.get(stem)).copied().collect();
+        let asked: HashSet<u8> = named(&query.text);
+        if asked.is_empty() { named(&query.about) } else { asked }
+    }
+
+    /// What holds for a pharmacy is no answer to a shop of clothes.
+    fn trade_factor(&self, at: usize, own: &HashSet<u8>) -> f32 {
+        let trades = &self.trades[at];
+        if trades.is_empty() || trades.iter().any(|trade| own.contains(trade)) { 1.0 } else { OTHER_TRADE }
     }
 
     fn factor(&self, section: &Section, query: &Query, price: bool) -> f32 {
@@ -549,6 +613,14 @@ impl Retriever {
     }
 }
 
+/// Kinds of business a text speaks of; none where it names three or more, as examples.
+fn trades_of(text: &str, words: &HashMap<String, u8>) -> Vec<u8> {
+    let mut found: Vec<u8> = stems(text).iter().filter_map(|stem| words.get(stem)).copied().collect();
+    found.sort_unstable();
+    found.dedup();
+    if found.len() > 2 { Vec::new() } else { found }
+}
+
 /// Distinct words of all texts with their terms, each worked out once.
 #[derive(Default)]
 struct Vocabulary {
@@ -622,7 +694,8 @@ mod tests {
         let sources = KnowledgeSources { meta: Some(meta), files: vec![file] };
         let knowledge = Knowledge::load(&sources, true, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics}");
-        Retriever::new(knowledge, &["в".to_owned(), "на".to_owned()])
+        let stop_words = vec!["в".to_owned(), "на".to_owned()];
+        Retriever::new(knowledge, &Language { stop_words, ..Language::default() })
     }
 
     fn first(query: &str) -> Option<String> {

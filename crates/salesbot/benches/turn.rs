@@ -256,7 +256,7 @@ fn folder(count: usize) -> KnowledgeSources {
 
 fn indexed(sources: &KnowledgeSources) -> Retriever {
     let knowledge = Knowledge::load(sources, false, &mut salesbot_yaml::Diagnostics::default());
-    Retriever::new(knowledge, &loaded().engine.writer.categories.stop_words)
+    Retriever::new(knowledge, &loaded().engine.writer.categories.language)
 }
 
 /// YAML read, checked and indexed.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use salesbot_dialogue::{IntentCatalog, IntentId};
+use salesbot_knowledge::retriever::Language;
 use salesbot_knowledge::{Passage, Query, Retriever, Section, Sentence};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 
@@ -11,7 +12,8 @@ use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 pub struct Categories {
     groups: BTreeMap<String, Vec<String>>,
     intents: BTreeMap<String, Vec<String>>,
-    pub stop_words: Vec<String>,
+    /// Stop words and words of trades.
+    pub language: Language,
     /// Beginnings of words that ask for an amount.
     price_words: Vec<String>,
     /// Words of a question that mean one of ours: "срм" is asked about, a programme is what there is.
@@ -22,6 +24,8 @@ pub struct Categories {
     pub pains: BTreeMap<String, String>,
     /// The section that speaks of this trouble, where the knowledge has it.
     pub pain_topics: BTreeMap<String, String>,
+    /// How the programme as a whole is looked up: `ask`, and the `topic` that is meant.
+    pub overview: BTreeMap<String, String>,
     /// What to look for beside a price when this slot is known.
     pub fits: BTreeMap<String, String>,
 }
@@ -62,18 +66,23 @@ impl Categories {
         let Some(root) = parse(file, diagnostics) else { return found };
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return found };
         let (groups, intents) = (fields.node("groups"), fields.node("intents"));
-        found.stop_words = fields.optional("stop_words").unwrap_or_default();
+        found.language.stop_words = fields.optional("stop_words").unwrap_or_default();
+        let trades = fields.node("trades");
         found.price_words = fields.optional("price_words").unwrap_or_default();
-        let tables = ["synonyms", "leads", "pains", "pain_topics", "fits"].map(|key| fields.node(key));
+        let tables =
+            ["synonyms", "leads", "pains", "pain_topics", "overview", "fits"].map(|key| fields.node(key));
         fields.finish();
-        let [synonyms, leads, pains, pain_topics, fits] = tables.map(|node| {
+        let [synonyms, leads, pains, pain_topics, overview, fits] = tables.map(|node| {
             let pairs = node.map(|node| entries(node, file, diagnostics)).unwrap_or_default();
             pairs
                 .into_iter()
                 .filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())))
                 .collect()
         });
-        found = Self { synonyms, leads, pains, pain_topics, fits, ..found };
+        found = Self { synonyms, leads, pains, pain_topics, overview, fits, ..found };
+        for (_, node) in trades.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+            found.language.trades.push(strings(node, file, diagnostics));
+        }
         for (key, node) in groups.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             found.groups.insert(key.text().unwrap_or_default().to_owned(), strings(node, file, diagnostics));
         }

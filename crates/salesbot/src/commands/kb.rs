@@ -127,7 +127,7 @@ pub(super) fn findings(content: &Content) -> Diagnostics {
 
 fn retriever(content: &Content) -> Result<(Retriever, f64)> {
     let mut found = Diagnostics::default();
-    let stop_words = categories(content, &mut Diagnostics::default()).stop_words;
+    let language = categories(content, &mut Diagnostics::default()).language;
     let sources = content.sources().knowledge;
     let begun = Instant::now();
     let knowledge = Knowledge::load(&sources, false, &mut found);
@@ -135,7 +135,7 @@ fn retriever(content: &Content) -> Result<(Retriever, f64)> {
         found.sort();
         return Err(Invalid(found).into());
     }
-    let retriever = Retriever::new(knowledge, &stop_words);
+    let retriever = Retriever::new(knowledge, &language);
     Ok((retriever, begun.elapsed().as_secs_f64() * 1000.0))
 }
 

@@ -7,6 +7,8 @@ use super::*;
 const TROUBLE_COVERAGE: f32 = 0.3;
 const OWN_WORDS_COVERAGE: f32 = 0.6;
 
+/// Turns that tell of which business the talk is.
+const REMEMBERED: usize = 12;
 /// Share of the reading from which a question is taken as the topic of a message that asks nothing.
 const TOPIC_SCORE: f32 = 0.05;
 
@@ -80,7 +82,11 @@ impl Planner<'_> {
             if !fits && from_phase {
                 // Nothing is known of the trouble: the trade, or the programme as a whole.
                 let trade = self.memory.text("business_type").unwrap_or_default();
-                self.fact(&format!("что умеет программа учёт касса {trade}"), plan, looked_up);
+                let overview = &self.writer.categories.overview;
+                let ask = overview.get("ask").map_or("", String::as_str);
+                // A trade has a section of its own; without one the programme as a whole is meant.
+                let topic = overview.get("topic").filter(|_| trade.is_empty());
+                self.fact(&format!("{ask} {trade}"), topic, plan, looked_up);
             }
             if !plan.answers.is_empty() {
                 let lead = if fits { "presentation_lead" } else { "presentation_lead_open" };
@@ -144,8 +150,14 @@ impl Planner<'_> {
                 wants_price,
                 ..self.room
             };
-            let query =
-                Query { categories, cited: cited.to_vec(), lead, wants_price, ..self.query(worded.clone()) };
+            let query = Query {
+                categories,
+                cited: cited.to_vec(),
+                lead,
+                wants_price,
+                subject: label.unwrap_or_default().to_owned(),
+                ..self.query(worded.clone())
+            };
             let mut passages = look_up(self.retriever, &query);
             let mut found = answer(self.retriever, &query, &passages, room);
             if let (None, Some(label)) = (&found, label)
@@ -170,12 +182,31 @@ impl Planner<'_> {
     /// These words, looked up as of today.
     fn query(&self, text: String) -> Query {
         let today = salesbot_knowledge::day(self.turn.now);
-        Query { text, today: Some(today), options: self.options.retriever, ..Query::default() }
+        let said = self.turn.state.turns.iter().rev().take(REMEMBERED).map(|turn| turn.user.as_str());
+        let trade = self.memory.text("business_type").unwrap_or_default();
+        let about: Vec<&str> = said.chain([self.turn.message, trade]).collect();
+        Query {
+            about: about.join("\n"),
+            text,
+            today: Some(today),
+            options: self.options.retriever,
+            ..Query::default()
+        }
     }
 
     /// One sentence about what these words name.
-    pub(super) fn fact(&self, words: &str, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
-        let query = Query { cited: self.memory.said.sections.clone(), ..self.query(words.to_owned()) };
+    pub(super) fn fact(
+        &self,
+        words: &str,
+        topic: Option<&String>,
+        plan: &mut ReplyPlan,
+        looked_up: &mut LookedUp,
+    ) {
+        let query = Query {
+            cited: self.memory.said.sections.clone(),
+            lead: topic.cloned(),
+            ..self.query(words.to_owned())
+        };
         let passages = look_up(self.retriever, &query);
         note(&passages, looked_up);
         let plain = |passage: &&Passage<'_>| {
