@@ -5,7 +5,6 @@
 
 mod answer;
 pub mod classify;
-pub mod concepts;
 pub mod contact;
 pub mod context;
 mod history;
@@ -18,13 +17,15 @@ pub mod text;
 pub mod tone;
 pub mod training;
 
+use std::sync::Arc;
+
 use salesbot_dialogue::understanding::{Candidate, Language, Method, Question};
 use salesbot_dialogue::{DialogueState, Flow, IntentCatalog, IntentId, Turn, Understanding};
+use salesbot_knowledge::concepts::Concepts;
 use salesbot_yaml::{Diagnostics, SourceFile};
 
 use answer::{Reading, SURE_UNCLEAR, Said};
 use classify::{Classifier, UNCLEAR_BELOW};
-use concepts::Concepts;
 use context::{Context, Polarity};
 use lexicon::load_lexicon;
 use pattern::Patterns;
@@ -134,19 +135,19 @@ impl Nlu {
     pub fn load(
         sources: &NluSources,
         catalog: &IntentCatalog,
+        concepts: Arc<Concepts>,
         models: &mut Stored<'_>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let mut context = Context::load(&sources.context, catalog, diagnostics);
         let (mut lexicon, greetings) = load_lexicon(&sources.lexicon, &mut context, diagnostics);
         // The words of 20,000 examples take as long as all the patterns: both at once.
-        let (slots, tone, concepts, found) = std::thread::scope(|scope| {
+        let (slots, tone, found) = std::thread::scope(|scope| {
             let patterns = scope.spawn(|| {
                 let mut found = Diagnostics::default();
                 let slots = Slots::load(&sources.slots, &mut found);
                 let tone = ToneReader::load(&sources.tone, &mut found);
-                let concepts = Concepts::load(&sources.concepts, &mut found);
-                (slots, tone, concepts, found)
+                (slots, tone, found)
             });
             for (_, spec) in catalog.iter() {
                 lexicon.learn(spec.examples.iter().map(String::as_str));

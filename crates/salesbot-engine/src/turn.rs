@@ -7,6 +7,8 @@ use salesbot_dialogue::flow::{FlowSources, Known};
 use salesbot_dialogue::{
     Catalog, Decision, DialogueState, IntentCatalog, Options, Turn, Understanding, commit, decide,
 };
+use salesbot_knowledge::concepts::Concepts;
+use salesbot_knowledge::retriever::Language;
 use salesbot_knowledge::{Knowledge, KnowledgeSources, Retriever};
 use salesbot_yaml::{Diagnostics, SourceFile, entries, parse};
 
@@ -83,15 +85,17 @@ impl Engine {
         let (nlu, retriever) = match read_alike {
             Some(engine) => (Arc::clone(&engine.nlu), Arc::clone(&engine.retriever)),
             None => {
+                let concepts = Arc::new(Concepts::load(&sources.nlu.concepts, &mut diagnostics));
+                let language = Language { concepts: Arc::clone(&concepts), ..categories.language.clone() };
                 // Neither needs the other until both are there.
                 let (mut nlu, mut retriever, found) = std::thread::scope(|scope| {
                     let reading = scope.spawn(|| {
                         let mut found = Diagnostics::default();
                         let knowledge =
                             Knowledge::load(&sources.knowledge, options.strict_counts, &mut found);
-                        (Retriever::new(knowledge, &categories.language), found)
+                        (Retriever::new(knowledge, language), found)
                     });
-                    let nlu = Nlu::load(&sources.nlu, &intents, models, &mut diagnostics);
+                    let nlu = Nlu::load(&sources.nlu, &intents, concepts, models, &mut diagnostics);
                     let (retriever, found) = reading.join().expect("loading reports, it does not panic");
                     (nlu, retriever, found)
                 });

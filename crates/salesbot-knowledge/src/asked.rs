@@ -30,6 +30,8 @@ pub(crate) struct Word {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
     pub words: Vec<Word>,
+    /// All words in order, as they are read.
+    pub read: Vec<String>,
     pub corrections: Vec<Correction>,
     /// Names (Latin words, words with a capital letter inside the question, codes) that no section holds.
     pub unknown_names: Vec<String>,
@@ -85,9 +87,12 @@ impl Known<'_> {
         let names = names(text);
         for word in list {
             if asked.words.iter().any(|known| known.text == word) {
+                asked.read.push(word);
                 continue;
             }
+            let mended = asked.corrections.len();
             let read = self.word(&word, &mut asked.corrections);
+            asked.read.push(asked.corrections.get(mended).map_or(&word, |mended| &mended.to).clone());
             if read.terms.is_empty() && !read.stop && names.contains(&word) {
                 asked.unknown_names.push(word);
             }

@@ -218,7 +218,7 @@ mod tests {
         let mut diagnostics = Diagnostics::default();
         let knowledge = Knowledge::load(&sources, true, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics}");
-        Retriever::new(knowledge, &Language { stop_words: vec!["на".to_owned()], ..Language::default() })
+        Retriever::new(knowledge, Language { stop_words: vec!["на".to_owned()], ..Language::default() })
     }
 
     fn topics(retriever: &Retriever, text: &str, helpers: Helpers<'_>) -> (Vec<String>, Vec<String>, bool) {

@@ -7,6 +7,7 @@
 pub mod amounts;
 mod asked;
 mod check;
+pub mod concepts;
 pub mod dense;
 mod index;
 mod load;

@@ -4,9 +4,11 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 pub use crate::asked::Correction;
 use crate::asked::{Asked, Known, Word};
+use crate::concepts::Concepts;
 use crate::dense::{self, Helpers, Unavailable};
 use crate::index::{Field, Index, Lists, TermId, Terms};
 use crate::section::{Knowledge, Section, Sentence};
@@ -18,8 +20,11 @@ use crate::words::{Piece, forms, pieces, stem, stems, words};
 const WORD_FIELDS: [Field; 3] =
     [Field { weight: 1.0, b: 0.90 }, Field { weight: 1.5, b: 0.75 }, Field { weight: 1.2, b: 0.75 }];
 const LETTER_FIELDS: [Field; 3] = WORD_FIELDS;
+const CONCEPT_FIELDS: [Field; 3] = WORD_FIELDS;
 /// What the parts of the score count for, each divided by its own best: letter pieces …
 const LETTERS: f32 = 0.7;
+/// … concepts …
+const CONCEPTS: f32 = 1.5;
 /// … and the nearest keyword or question (0 to 1, not divided).
 const NEAREST: f32 = 0.5;
 /// A word that stands in every question counts so much in the likeness of two phrases.
@@ -37,6 +42,8 @@ const WITHOUT_SUM: f32 = 0.8;
 const OTHER_TRADE: f32 = 0.65;
 /// Factor on a section that does not speak of the subject.
 const OTHER_SUBJECT: f32 = 0.65;
+/// What a word counts for in the coverage of a section that has another word for it.
+const MEANT: f32 = 0.8;
 /// Sections the reranker reads.
 const RERANKED: usize = 20;
 /// From this score of the reranker a section is an answer though few words agree.
@@ -51,9 +58,13 @@ pub struct Retriever {
     words: Index,
     pieces: Terms<Piece>,
     letters: Index,
+    /// Concepts of the sections: what is meant, in whatever words.
+    concepts: Index,
+    language: Language,
     phrases: Phrases,
-    /// Terms of each section, ascending.
+    /// Terms of each section, ascending, and its concepts.
     own: Lists,
+    own_concepts: Lists,
     /// Group of near duplicates of each section.
     twins: Vec<u32>,
     stop: HashSet<String>,
@@ -95,12 +106,14 @@ impl Default for RetrieverOptions {
 }
 
 /// What the search must know of the language, whatever the sections say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Language {
     /// Words that stand in every question: left out of scoring.
     pub stop_words: Vec<String>,
     /// Words that name a kind of business, one list a kind.
     pub trades: Vec<Vec<String>>,
+    /// Words that mean the same.
+    pub concepts: Arc<Concepts>,
 }
 
 /// What to look for.
@@ -195,6 +208,7 @@ struct Phrases {
 struct Scores {
     word: Vec<f32>,
     letter: Vec<f32>,
+    concept: Vec<f32>,
     nearest: Vec<f32>,
     phrase: Vec<f32>,
     touched: Vec<u32>,
@@ -206,9 +220,8 @@ thread_local! {
 
 impl Retriever {
     /// Builds the index.
-    pub fn new(knowledge: Knowledge, language: &Language) -> Self {
-        let stop_words = &language.stop_words;
-        let stop: HashSet<String> = stop_words.iter().map(|word| stem(word)).collect();
+    pub fn new(knowledge: Knowledge, language: Language) -> Self {
+        let stop: HashSet<String> = language.stop_words.iter().map(|word| stem(word)).collect();
         let mut vocabulary = Vocabulary::default();
         let sections = &knowledge.sections;
         let texts: Vec<[Vec<Vec<u32>>; 3]> = sections
@@ -230,18 +243,17 @@ impl Retriever {
         let word_documents = documents(&vocabulary.forms);
         let index = Index::build(&word_documents, &WORD_FIELDS, vocabulary.terms.len());
         let letters = Index::build(&documents(&vocabulary.parts), &LETTER_FIELDS, vocabulary.pieces.len());
+        let meant: Vec<Vec<Vec<TermId>>> = texts
+            .iter()
+            .map(|fields| fields.iter().map(|field| vocabulary.concepts(field, &language)).collect())
+            .collect();
+        let own_concepts = distinct(&meant);
+        let concepts = Index::build(&meant, &CONCEPT_FIELDS, language.concepts.len());
         let known = vocabulary.terms.list();
         let weight = |term: TermId| {
             index.idf(term) * if stop.contains(&*known[term as usize]) { STOP_SHARE } else { 1.0 }
         };
         let phrases = Phrases::of(&texts, &vocabulary, &weight);
-        let mut own: Vec<(u32, TermId)> = Vec::new();
-        for (section, fields) in (0_u32..).zip(&word_documents) {
-            let mut terms: Vec<TermId> = fields.iter().flatten().copied().collect();
-            terms.sort_unstable();
-            terms.dedup();
-            own.extend(terms.into_iter().map(|term| (section, term)));
-        }
         let trade_words: HashMap<String, u8> = (0..)
             .zip(&language.trades)
             .flat_map(|(trade, words)| words.iter().map(move |word| (stem(word), trade)))
@@ -251,13 +263,16 @@ impl Retriever {
         let is_code = |term: TermId| known[term as usize].chars().any(|c| c.is_ascii_digit());
         let twins = twins::groups(&twins::pairs(&facts, &is_code), sections.len());
         Self {
-            own: Lists::of(sections.len(), &own),
+            own: distinct(&word_documents),
+            own_concepts,
             speller: Speller::new(known),
             terms: vocabulary.terms,
             pieces: vocabulary.pieces,
             words: index,
             knowledge,
             letters,
+            concepts,
+            language,
             phrases,
             twins,
             stop,
@@ -265,6 +280,10 @@ impl Retriever {
             trade_words,
             dictionary: HashSet::new(),
         }
+    }
+
+    pub fn language(&self) -> &Language {
+        &self.language
     }
 
     /// Words of the language: none of them is taken for a slip of a word that a section has.
@@ -408,7 +427,7 @@ impl Retriever {
 
     fn score(&self, asked: &Asked, scores: &mut Scores) {
         let count = self.knowledge.sections.len();
-        for list in [&mut scores.word, &mut scores.letter, &mut scores.nearest] {
+        for list in [&mut scores.word, &mut scores.letter, &mut scores.concept, &mut scores.nearest] {
             list.clear();
             list.resize(count, 0.0);
         }
@@ -433,6 +452,15 @@ impl Retriever {
         seen.dedup();
         for piece in seen {
             self.letters.postings(piece).for_each(|(at, worth)| scores.letter[at as usize] += worth);
+        }
+        let texts: Vec<&str> = asked.read.iter().map(String::as_str).collect();
+        let mut meant = self.language.concepts.find(&texts);
+        meant.sort_unstable();
+        meant.dedup();
+        for concept in meant {
+            self.concepts
+                .postings(TermId::from(concept))
+                .for_each(|(at, worth)| scores.concept[at as usize] += worth);
         }
         self.nearest(asked, scores);
     }
@@ -480,17 +508,23 @@ impl Retriever {
     fn rank(&self, asked: &Asked, query: &Query, scores: &Scores) -> Vec<(f32, usize)> {
         let top = |scores: &[f32]| scores.iter().copied().fold(0.0_f32, f32::max).max(1e-6);
         let (top_word, top_letter) = (top(&scores.word), top(&scores.letter));
+        let top_concept = top(&scores.concept);
         let price = query.wants_price && !asked.words.is_empty();
         let sections = &self.knowledge.sections;
         let hidden = self.knowledge.hidden(query.today);
         let own = self.own_trades(query);
         let subject = self.subject(query, asked);
         let mut ranked: Vec<(f32, usize)> = (0..sections.len())
-            .filter(|at| scores.word[*at] > 0.0 || scores.letter[*at] > 0.3 * top_letter)
+            .filter(|at| {
+                scores.word[*at] > 0.0
+                    || scores.letter[*at] > 0.3 * top_letter
+                    || scores.concept[*at] > 0.5 * top_concept
+            })
             .filter(|at| !sections[*at].sensitive && !hidden.contains(at))
             .map(|at| {
                 let like = scores.word[at] / top_word
                     + LETTERS * scores.letter[at] / top_letter
+                    + CONCEPTS * scores.concept[at] / top_concept
                     + NEAREST * scores.nearest[at];
                 let missed = !subject.is_empty() && !self.holds_any(at, &subject);
                 let aside = if missed { OTHER_SUBJECT } else { 1.0 };
@@ -562,7 +596,8 @@ impl Retriever {
         let mut covered = 0.0;
         for word in counted() {
             let held = word.terms.iter().filter(|(term, _)| own.binary_search(term).is_ok());
-            if let Some(share) = held.map(|(_, share)| *share).max_by(f32::total_cmp) {
+            let literally = held.map(|(_, share)| *share).max_by(f32::total_cmp);
+            if let Some(share) = literally.or_else(|| self.means(at, word).then_some(MEANT)) {
                 covered += share * word.idf;
                 matched.push(word.text.clone());
             }
@@ -578,6 +613,13 @@ impl Retriever {
             rerank: None,
             matched,
         }
+    }
+
+    /// The section has another word for it.
+    fn means(&self, at: usize, word: &Word) -> bool {
+        let own = self.own_concepts.get(u32::try_from(at).unwrap_or(u32::MAX));
+        let meant = self.language.concepts.find(&[word.text.as_str()]);
+        meant.into_iter().any(|concept| own.binary_search(&TermId::from(concept)).is_ok())
     }
 
     /// Whether anything in the text can be looked up: "ну и что там?" is stop words alone.
@@ -613,6 +655,18 @@ impl Retriever {
     }
 }
 
+/// The different terms of each document, ascending.
+fn distinct(documents: &[Vec<Vec<TermId>>]) -> Lists {
+    let mut pairs: Vec<(u32, TermId)> = Vec::new();
+    for (at, fields) in (0_u32..).zip(documents) {
+        let mut terms: Vec<TermId> = fields.iter().flatten().copied().collect();
+        terms.sort_unstable();
+        terms.dedup();
+        pairs.extend(terms.into_iter().map(|term| (at, term)));
+    }
+    Lists::of(documents.len(), &pairs)
+}
+
 /// Kinds of business a text speaks of; none where it names three or more, as examples.
 fn trades_of(text: &str, words: &HashMap<String, u8>) -> Vec<u8> {
     let mut found: Vec<u8> = stems(text).iter().filter_map(|stem| words.get(stem)).copied().collect();
@@ -625,6 +679,7 @@ fn trades_of(text: &str, words: &HashMap<String, u8>) -> Vec<u8> {
 #[derive(Default)]
 struct Vocabulary {
     known: HashMap<String, u32>,
+    spelled: Vec<String>,
     /// Stem and code halves of each word.
     forms: Vec<Vec<TermId>>,
     /// Letter pieces of each word.
@@ -634,6 +689,14 @@ struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// Concepts of the phrases of a field, by the words as they were written.
+    fn concepts(&self, field: &[Vec<u32>], language: &Language) -> Vec<TermId> {
+        let spelled = |phrase: &Vec<u32>| -> Vec<&str> {
+            phrase.iter().map(|word| self.spelled[*word as usize].as_str()).collect()
+        };
+        field.iter().flat_map(|phrase| language.concepts.find(&spelled(phrase))).map(TermId::from).collect()
+    }
+
     fn words(&mut self, text: &str) -> Vec<u32> {
         words(text).into_iter().map(|word| self.word(word)).collect()
     }
@@ -645,6 +708,7 @@ impl Vocabulary {
         let id = u32::try_from(self.forms.len()).unwrap_or(u32::MAX);
         self.forms.push(forms(&word).into_iter().map(|form| self.terms.intern(form.into())).collect());
         self.parts.push(pieces(&word).into_iter().map(|piece| self.pieces.intern(piece)).collect());
+        self.spelled.push(word.clone());
         self.known.insert(word, id);
         id
     }
@@ -695,7 +759,7 @@ mod tests {
         let knowledge = Knowledge::load(&sources, true, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{diagnostics}");
         let stop_words = vec!["в".to_owned(), "на".to_owned()];
-        Retriever::new(knowledge, &Language { stop_words, ..Language::default() })
+        Retriever::new(knowledge, Language { stop_words, ..Language::default() })
     }
 
     fn first(query: &str) -> Option<String> {

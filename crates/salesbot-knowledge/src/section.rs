@@ -57,6 +57,10 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
+    pub fn has_topic(&self, topic: &str) -> bool {
+        self.sections.iter().any(|section| section.topic == topic)
+    }
+
     pub fn section(&self, id: &str) -> Option<&Section> {
         self.by_id.get(id).map(|at| &self.sections[*at])
     }

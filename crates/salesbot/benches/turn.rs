@@ -256,7 +256,7 @@ fn folder(count: usize) -> KnowledgeSources {
 
 fn indexed(sources: &KnowledgeSources) -> Retriever {
     let knowledge = Knowledge::load(sources, false, &mut salesbot_yaml::Diagnostics::default());
-    Retriever::new(knowledge, &loaded().engine.writer.categories.language)
+    Retriever::new(knowledge, loaded().engine.retriever.language().clone())
 }
 
 /// YAML read, checked and indexed.

@@ -201,7 +201,7 @@ impl<'a> Planner<'a> {
         plan.lead = self.pick(&id, &bank.opening).map(|picked| picked.line);
         match bank.facts.as_deref() {
             Some("pain") => self.pain(1, plan, looked_up),
-            Some(words) => self.fact(words, None, plan, looked_up),
+            Some(topic) => self.told(topic, plan, looked_up),
             None => {}
         }
         if !plan.answers.is_empty() && !plan.greets {

@@ -1,15 +1,17 @@
 //! Which intent a message has: rules for sure signs, a linear model for the rest, and a veto that keeps
 //! questions from being read as refusals.
 
+use std::sync::Arc;
+
 use salesbot_dialogue::understanding::{Candidate, Method};
 use salesbot_dialogue::{IntentCatalog, IntentId, IntentSpec};
 use salesbot_models::linear::{LinearModel, hash, hash_parts};
 use salesbot_yaml::{Diagnostics, Fields, Node, SourceFile, items, parse, strings};
 
-use super::concepts::{Concepts, fold};
 use super::pattern::Patterns;
 use super::slots::joined;
 use super::text::{Lexicon, Text, stem};
+use salesbot_knowledge::concepts::{Concepts, fold};
 
 /// Share of a rule in a reading: it speaks where the words leave the reading open.
 const RULE_WEIGHT: f32 = 0.2;
@@ -28,7 +30,7 @@ const LIKELIHOOD: [(f32, f32); 5] = [(0.0, 0.0), (0.13, 0.3), (0.4, 0.6), (0.7, 
 pub struct Classifier {
     rules: Vec<Rule>,
     model: LinearModel,
-    concepts: Concepts,
+    concepts: Arc<Concepts>,
     /// What is left of each intent's score when the message asks: nothing of a refusal, little of politeness.
     asked: Vec<f32>,
     /// The intent that needs a real contact.
@@ -150,7 +152,7 @@ fn load_rule(
 impl Classifier {
     pub(super) fn new(
         model: LinearModel,
-        concepts: Concepts,
+        concepts: Arc<Concepts>,
         rules: &SourceFile,
         catalog: &IntentCatalog,
         lexicon: &Lexicon,

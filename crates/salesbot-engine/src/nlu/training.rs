@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::NluSources;
 use super::classify::features;
-use super::concepts::Concepts;
 use super::text::{Lexicon, Text};
 use super::tone::{ToneReader, shown};
+use salesbot_knowledge::concepts::Concepts;
 
 /// Changing the features changes the models; part of their fingerprint.
 const FEATURES_VERSION: &str = "stems-chars-concepts-8";

@@ -2,6 +2,7 @@
 //! words that count for nothing (`nlu/categories.yaml`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
@@ -10,6 +11,8 @@ use serde_json::{Value, json};
 
 use salesbot_dialogue::IntentCatalog;
 use salesbot_engine::nlg::facts::Categories;
+use salesbot_knowledge::concepts::Concepts;
+use salesbot_knowledge::retriever::Language;
 use salesbot_knowledge::{Knowledge, Query, Retriever, check, day};
 use salesbot_yaml::Diagnostics;
 
@@ -127,7 +130,8 @@ pub(super) fn findings(content: &Content) -> Diagnostics {
 
 fn retriever(content: &Content) -> Result<(Retriever, f64)> {
     let mut found = Diagnostics::default();
-    let language = categories(content, &mut Diagnostics::default()).language;
+    let concepts = Arc::new(Concepts::load(&content.sources().nlu.concepts, &mut Diagnostics::default()));
+    let language = Language { concepts, ..categories(content, &mut Diagnostics::default()).language };
     let sources = content.sources().knowledge;
     let begun = Instant::now();
     let knowledge = Knowledge::load(&sources, false, &mut found);
@@ -135,7 +139,7 @@ fn retriever(content: &Content) -> Result<(Retriever, f64)> {
         found.sort();
         return Err(Invalid(found).into());
     }
-    let retriever = Retriever::new(knowledge, &language);
+    let retriever = Retriever::new(knowledge, language);
     Ok((retriever, begun.elapsed().as_secs_f64() * 1000.0))
 }
 

@@ -5,6 +5,7 @@ mod scores;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -193,6 +194,7 @@ fn cross_validate(loaded: &Loaded, overlay: Option<&Path>, folds: u32, scores: &
     for fold in 0..folds {
         let mut cases = Vec::new();
         let mut specs = Vec::new();
+        let concepts = Arc::clone(&loaded.engine.retriever.language().concepts);
         for (_, spec) in intents.iter() {
             let (seen, unseen): (Vec<String>, Vec<String>) =
                 spec.examples.iter().cloned().partition(|text| part(text) != fold);
@@ -202,7 +204,13 @@ fn cross_validate(loaded: &Loaded, overlay: Option<&Path>, folds: u32, scores: &
         }
         let catalog = IntentCatalog::from_specs(specs);
         let mut diagnostics = Diagnostics::default();
-        let mut nlu = Understands::load(&sources.nlu, &catalog, &mut std::iter::empty(), &mut diagnostics);
+        let mut nlu = Understands::load(
+            &sources.nlu,
+            &catalog,
+            Arc::clone(&concepts),
+            &mut std::iter::empty(),
+            &mut diagnostics,
+        );
         anyhow::ensure!(!diagnostics.has_errors(), "{diagnostics}");
         nlu.learn(loaded.engine.retriever.knowledge.vocabulary());
         evaluate(loaded, &nlu, &cases, scores)?;

@@ -1,7 +1,10 @@
 //! The shipped classifier is the one today's content gives, and reads what it was never trained on.
 
+use std::sync::Arc;
+
 use salesbot_dialogue::{DialogueState, Turn};
 use salesbot_engine::nlu::Nlu;
+use salesbot_knowledge::concepts::Concepts;
 use salesbot_yaml::Diagnostics;
 
 use crate::{data, loaded, updating};
@@ -11,7 +14,8 @@ fn fresh_model() -> Vec<u8> {
     let sources = content.sources();
     let mut diagnostics = Diagnostics::default();
     let catalog = salesbot_dialogue::IntentCatalog::load(&sources.intents, &mut diagnostics);
-    let nlu = Nlu::load(&sources.nlu, &catalog, &mut std::iter::empty(), &mut diagnostics);
+    let concepts = Arc::new(Concepts::load(&sources.nlu.concepts, &mut diagnostics));
+    let nlu = Nlu::load(&sources.nlu, &catalog, concepts, &mut std::iter::empty(), &mut diagnostics);
     assert!(!diagnostics.has_errors(), "{diagnostics}");
     nlu.models().to_bytes()
 }

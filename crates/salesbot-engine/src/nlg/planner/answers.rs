@@ -194,6 +194,25 @@ impl Planner<'_> {
         }
     }
 
+    /// The first plain sentence of a topic that was not told yet.
+    pub(super) fn told(&self, topic: &str, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+        let sections = &self.retriever.knowledge.sections;
+        let Some(section) = sections.iter().find(|section| section.topic == topic && !section.sensitive)
+        else {
+            return;
+        };
+        looked_up.push((section.id.clone(), 1.0, 1.0));
+        if !self.memory.said.sections.contains(&section.id)
+            && let Some(sentence) = section.sentences.iter().find(|sentence| sentence.items.is_empty())
+        {
+            plan.answers.push(Answer {
+                asked: topic.to_owned(),
+                section: section.id.clone(),
+                sentences: vec![sentence.clone()],
+            });
+        }
+    }
+
     /// One sentence about what these words name.
     pub(super) fn fact(
         &self,
@@ -209,8 +228,10 @@ impl Planner<'_> {
         };
         let passages = look_up(self.retriever, &query);
         note(&passages, looked_up);
+        let only = topic.filter(|topic| self.retriever.knowledge.has_topic(topic));
         let plain = |passage: &&Passage<'_>| {
-            !self.memory.said.sections.contains(&passage.section.id)
+            only.is_none_or(|topic| *topic == passage.section.topic)
+                && !self.memory.said.sections.contains(&passage.section.id)
                 && passage.section.sentences.iter().any(|sentence| sentence.items.is_empty())
         };
         if let Some(best) = passages.iter().find(plain)

@@ -1,11 +1,9 @@
-//! Words that mean the same: `nlu/concepts.yaml`. A message with any member of a concept has the concept as a
-//! feature, so a synonym nobody wrote in an example works like one somebody did.
+//! Words that mean the same: `nlu/concepts.yaml`. A text with any member of a concept has the concept, so a synonym
+//! nobody wrote in an example or a section works like one somebody did.
 
 use std::collections::HashMap;
 
 use salesbot_yaml::{Diagnostics, SourceFile, entries, parse, strings};
-
-use super::text::plain;
 
 /// Index of a concept in the order of the file.
 pub type ConceptId = u16;
@@ -41,6 +39,7 @@ pub struct Concepts {
     begins: HashMap<String, Vec<Entry>>,
     /// The longest beginning, in letters.
     longest: usize,
+    count: usize,
 }
 
 impl Concepts {
@@ -50,8 +49,9 @@ impl Concepts {
         let Some(root) = parse(file, diagnostics) else { return concepts };
         for (at, (_, node)) in entries(&root, file, diagnostics).into_iter().enumerate() {
             let id = ConceptId::try_from(at).unwrap_or(ConceptId::MAX);
+            concepts.count = at + 1;
             for member in strings(node, file, diagnostics) {
-                let member = fold(&plain(&member));
+                let member = fold(&member.to_lowercase().replace('ё', "е"));
                 let mut parts = member.split_whitespace().map(Part::new);
                 let list = match parts.next() {
                     Some(Part::Word(word)) if !word.is_empty() => concepts.words.entry(word),
@@ -69,6 +69,15 @@ impl Concepts {
             }
         }
         concepts
+    }
+
+    /// Number of concepts.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Concepts of the words, in their order; each word's own in the order of the file.
