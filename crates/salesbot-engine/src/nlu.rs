@@ -60,6 +60,8 @@ const SURE_QUESTION: f32 = 0.2;
 const SURE_WORD: f32 = 0.8;
 /// … and still shows in the tone from here.
 const FELT_MOOD: f32 = 0.4;
+/// A clause of a few words read this surely needs no words of the clause before it.
+const NAMES_ITS_THING: f32 = 0.7;
 
 /// Files of `content/nlu/`, the intents excepted (the dialogue crate reads them).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -416,8 +418,8 @@ impl Nlu {
         reading: &Reading,
         candidates: &[Candidate],
         catalog: &IntentCatalog,
-    ) -> Vec<(IntentId, Option<usize>)> {
-        let mut found: Vec<(IntentId, Option<usize>)> = Vec::new();
+    ) -> Vec<Beside> {
+        let mut found: Vec<Beside> = Vec::new();
         let wanted = |id: IntentId| {
             catalog.is_question(id)
                 || catalog.is_objection(id)
@@ -462,7 +464,7 @@ impl Nlu {
                 };
                 let guess = || best.iter().find(asks).filter(|_| !in_trouble);
                 if let Some(best) = sure.or_else(guess) {
-                    found.push((best.intent, Some(at)));
+                    found.push(Beside { intent: best.intent, clause: Some(at), score: best.score });
                 }
             }
         } else {
@@ -470,10 +472,10 @@ impl Nlu {
             let sure = candidates
                 .iter()
                 .filter(|other| other.method == Method::Rule && wanted(other.intent) && other.score >= 0.15);
-            found.extend(sure.map(|other| (other.intent, None)));
+            found.extend(sure.map(|other| Beside { intent: other.intent, clause: None, score: other.score }));
         }
         let mut seen = vec![reading.intent];
-        found.retain(|(intent, clause)| {
+        found.retain(|Beside { intent, clause, .. }| {
             // The clause the main intent stands in stays in the list: its text is what gets looked up.
             let main = *intent == reading.intent && clause.is_some();
             let fresh = main || !seen.contains(intent);
@@ -488,15 +490,16 @@ impl Nlu {
         &self,
         text: &Text,
         reading: &Reading,
-        found: Vec<(IntentId, Option<usize>)>,
+        found: Vec<Beside>,
         catalog: &IntentCatalog,
     ) -> (Vec<IntentId>, Vec<Question>) {
         let mut questions: Vec<Question> = Vec::new();
-        for (intent, at) in &found {
+        for Beside { intent, clause: at, score } in &found {
             let clause: Option<&Clause> = at.and_then(|at| text.clauses.get(at));
             if catalog.is_question(*intent) && !questions.iter().any(|known| known.intent == *intent) {
                 // "Есть такое?" speaks of the clause before it.
-                let short = clause.is_some_and(|clause| clause.flat.split(' ').count() <= 3);
+                let short = clause.is_some_and(|clause| clause.flat.split(' ').count() <= 3)
+                    && *score < NAMES_ITS_THING;
                 let before = at.filter(|at| *at > 0 && short).and_then(|at| text.clauses.get(at - 1));
                 let own = clause.map_or(text.raw.clone(), |clause| clause.raw.clone());
                 let worded = before.map_or(own.clone(), |before| format!("{} {own}", before.raw));
@@ -516,12 +519,19 @@ impl Nlu {
         questions.truncate(3);
         let secondary = found
             .into_iter()
-            .map(|(intent, _)| intent)
+            .map(|beside| beside.intent)
             .filter(|intent| *intent != reading.intent)
             .take(3)
             .collect();
         (secondary, questions)
     }
+}
+
+/// Another intent of a message and the clause it stands in.
+struct Beside {
+    intent: IntentId,
+    clause: Option<usize>,
+    score: f32,
 }
 
 /// Where a conversation stands when only a message is given; for `nlu parse`.

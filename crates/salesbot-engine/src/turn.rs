@@ -82,50 +82,56 @@ impl Engine {
             (&other.intents, &other.nlu, &other.knowledge, &other.categories)
                 == (&sources.intents, &sources.nlu, &sources.knowledge, &sources.categories)
         });
-        let (nlu, retriever) = match read_alike {
-            Some(engine) => (Arc::clone(&engine.nlu), Arc::clone(&engine.retriever)),
-            None => {
-                let concepts = Arc::new(Concepts::load(&sources.nlu.concepts, &mut diagnostics));
-                let language = Language { concepts: Arc::clone(&concepts), ..categories.language.clone() };
-                // Neither needs the other until both are there.
-                let (mut nlu, mut retriever, found) = std::thread::scope(|scope| {
-                    let reading = scope.spawn(|| {
-                        let mut found = Diagnostics::default();
-                        let knowledge =
-                            Knowledge::load(&sources.knowledge, options.strict_counts, &mut found);
-                        (Retriever::new(knowledge, language), found)
-                    });
-                    let nlu = Nlu::load(&sources.nlu, &intents, concepts, models, &mut diagnostics);
-                    let (retriever, found) = reading.join().expect("loading reports, it does not panic");
-                    (nlu, retriever, found)
-                });
+        let concepts = Arc::new(Concepts::load(&sources.nlu.concepts, &mut diagnostics));
+        let language = Language { concepts: Arc::clone(&concepts), ..categories.language.clone() };
+        let mut later = Diagnostics::default();
+        // The knowledge and all the rest need each other only when both are there.
+        let (read, nlu, banks, tool_in, catalog) = std::thread::scope(|scope| {
+            let reading = match read_alike {
+                Some(engine) => Err(engine),
+                None => Ok(scope.spawn(|| {
+                    let mut found = Diagnostics::default();
+                    let knowledge = Knowledge::load(&sources.knowledge, options.strict_counts, &mut found);
+                    (Retriever::new(knowledge, language), found)
+                })),
+            };
+            let nlu = match read_alike {
+                Some(engine) => Arc::clone(&engine.nlu),
+                None => Arc::new(Nlu::load(&sources.nlu, &intents, concepts, models, &mut diagnostics)),
+            };
+            let mut slots = nlu.slots().names();
+            slots.insert("lead_temperature".to_owned());
+            let banks = Banks::load(&sources.replies, &slots, &intents, &mut later);
+            let tool_in = read_tools(&sources.replies.acks, &mut later);
+            let actions: Vec<String> = banks.actions().map(|(name, _)| name.to_owned()).collect();
+            let known = Known {
+                slots: &slots,
+                actions: &actions,
+                action: &|name| banks.recipe(name).is_some(),
+                flag: &|name| flags.contains(name),
+                asks: &|name| banks.recipe(name).is_some_and(|recipe| recipe.family == "ask"),
+                asked: &|flow, state, slot| banks.question(flow, state, slot).is_some(),
+                autonomous: options.autonomous,
+            };
+            let catalog = Catalog::load(&sources.flows, intents, &known, &mut later);
+            banks.check_flows(&sources.replies.flows, &catalog, &mut later);
+            let read = reading.map(|reading| reading.join().expect("loading reports, it does not panic"));
+            (read, nlu, banks, tool_in, catalog)
+        });
+        let (nlu, retriever) = match read {
+            Ok((mut retriever, found)) => {
                 diagnostics.extend(found);
+                let mut nlu = Arc::unwrap_or_clone(nlu);
                 retriever.learn(nlu.lexicon().words());
                 nlu.learn(retriever.knowledge.vocabulary());
                 (Arc::new(nlu), Arc::new(retriever))
             }
+            Err(engine) => (nlu, Arc::clone(&engine.retriever)),
         };
-        if diagnostics.has_code("E01") || diagnostics.has_code("KB002") {
-            // Every name of an unreadable file would be unknown everywhere else: this comes first.
-            diagnostics.sort();
-            return Err(diagnostics.without_notes());
+        if !diagnostics.has_code("E01") && !diagnostics.has_code("KB002") {
+            // Every name of an unreadable file would be unknown everywhere else: that comes first.
+            diagnostics.extend(later);
         }
-        let mut slots = nlu.slots().names();
-        slots.insert("lead_temperature".to_owned());
-        let banks = Banks::load(&sources.replies, &slots, &intents, &mut diagnostics);
-        let tool_in = read_tools(&sources.replies.acks, &mut diagnostics);
-        let actions: Vec<String> = banks.actions().map(|(name, _)| name.to_owned()).collect();
-        let known = Known {
-            slots: &slots,
-            actions: &actions,
-            action: &|name| banks.recipe(name).is_some(),
-            flag: &|name| flags.contains(name),
-            asks: &|name| banks.recipe(name).is_some_and(|recipe| recipe.family == "ask"),
-            asked: &|flow, state, slot| banks.question(flow, state, slot).is_some(),
-            autonomous: options.autonomous,
-        };
-        let catalog = Catalog::load(&sources.flows, intents, &known, &mut diagnostics);
-        banks.check_flows(&sources.replies.flows, &catalog, &mut diagnostics);
         diagnostics.sort();
         if diagnostics.has_errors() {
             return Err(diagnostics.without_notes());

@@ -27,14 +27,23 @@ pub(crate) struct Word {
 }
 
 /// A question as it is looked up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub words: Vec<Word>,
     /// All words in order, as they are read.
     pub read: Vec<String>,
     pub corrections: Vec<Correction>,
-    /// Names (Latin words, words with a capital letter inside the question, codes) that no section holds.
+    /// Names that no section holds, as they are written.
     pub unknown_names: Vec<String>,
+    /// What its words count for.
+    pub part: f32,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        let (words, read, corrections, unknown_names) = Default::default();
+        Self { words, read, corrections, unknown_names, part: 1.0 }
+    }
 }
 
 /// What the reading of a question rests on.
@@ -45,6 +54,8 @@ pub(crate) struct Known<'a> {
     pub stop: &'a dyn Fn(&str) -> bool,
     /// A word of the language, whatever the sections speak of: no slip of the finger.
     pub a_word: &'a dyn Fn(&str) -> bool,
+    /// A name, though it is written in small letters.
+    pub a_name: &'a dyn Fn(&str) -> bool,
     /// Reads over slips of the finger.
     pub typo: bool,
 }
@@ -64,8 +75,8 @@ impl Known<'_> {
         if !latin || known(&typed) == typed.iter().filter(lettered).count() {
             return (typed, None);
         }
-        // Brackets and commas are letters on the other layout, so the whole text is mapped before it is parted.
-        let mapped = words(&map_layout(&normalise(text)));
+        let normal = normalise(text);
+        let mapped: Vec<String> = normal.split_whitespace().flat_map(|chunk| self.mapped(chunk)).collect();
         let spelled: Vec<String> = typed.iter().map(|word| translit(word)).collect();
         let (as_typed, as_mapped, as_spelled) = (known(&typed), known(&mapped), known(&spelled));
         if as_mapped > as_typed.max(as_spelled) {
@@ -77,6 +88,21 @@ impl Known<'_> {
         }
     }
 
+    /// The words of a chunk without spaces on the other layout. Brackets and commas are letters there, but a comma
+    /// behind a word may be a comma all the same.
+    fn mapped(&self, chunk: &str) -> Vec<String> {
+        let whole = words(&map_layout(chunk));
+        let bare = chunk.trim_end_matches(|c: char| c.is_ascii_punctuation());
+        let known = |list: &[String]| list.iter().all(|word| self.knows(word));
+        if bare.len() < chunk.len() && !known(&whole) {
+            let shorter = words(&map_layout(bare));
+            if known(&shorter) {
+                return shorter;
+            }
+        }
+        whole
+    }
+
     /// Reads a question.
     pub(crate) fn read(&self, text: &str) -> Asked {
         let mut asked = Asked::default();
@@ -84,7 +110,7 @@ impl Known<'_> {
         if let Some(kind) = whole {
             asked.corrections.push(Correction { from: text.to_owned(), to: list.join(" "), kind });
         }
-        let names = names(text);
+        let names = self.names(text);
         for word in list {
             if asked.words.iter().any(|known| known.text == word) {
                 asked.read.push(word);
@@ -93,8 +119,12 @@ impl Known<'_> {
             let mended = asked.corrections.len();
             let read = self.word(&word, &mut asked.corrections);
             asked.read.push(asked.corrections.get(mended).map_or(&word, |mended| &mended.to).clone());
-            if read.terms.is_empty() && !read.stop && names.contains(&word) {
-                asked.unknown_names.push(word);
+            if read.terms.is_empty()
+                && !read.stop
+                && let Some((_, written)) = names.iter().find(|(name, _)| *name == word)
+                && !asked.unknown_names.contains(written)
+            {
+                asked.unknown_names.push(written.clone());
             }
             asked.words.push(read);
         }
@@ -155,18 +185,25 @@ impl Known<'_> {
         }
         Vec::new()
     }
-}
 
-/// Words that look like names: in Latin letters, with a digit, or with a capital letter behind the first word.
-fn names(text: &str) -> Vec<String> {
-    let chunks = text.split_whitespace().enumerate().filter(|(at, chunk)| {
-        let mut letters = chunk.chars().filter(|c| c.is_alphanumeric());
-        let capital =
-            letters.next().is_some_and(char::is_uppercase) && *at > 0 && letters.any(char::is_lowercase);
-        let mixed = chunk.chars().any(|c| c.is_ascii_digit()) && chunk.chars().any(char::is_alphabetic);
-        let latin = chunk.chars().filter(|c| c.is_alphabetic()).all(|c| c.is_ascii())
-            && chunk.chars().filter(char::is_ascii_alphabetic).count() > 1;
-        capital || mixed || latin
-    });
-    chunks.flat_map(|(_, chunk)| words(chunk)).collect()
+    /// Words that look like names (in Latin letters, with a digit, with a capital letter behind the first word, or
+    /// listed as one), each with how it is written.
+    fn names(&self, text: &str) -> Vec<(String, String)> {
+        let mut names = Vec::new();
+        for (at, chunk) in text.split_whitespace().enumerate() {
+            let mut letters = chunk.chars().filter(|c| c.is_alphanumeric());
+            let capital =
+                letters.next().is_some_and(char::is_uppercase) && at > 0 && letters.any(char::is_lowercase);
+            let mixed = chunk.chars().any(|c| c.is_ascii_digit()) && chunk.chars().any(char::is_alphabetic);
+            let latin = chunk.chars().filter(|c| c.is_alphabetic()).all(|c| c.is_ascii())
+                && chunk.chars().filter(char::is_ascii_alphabetic).count() > 1;
+            for word in words(chunk) {
+                if capital || mixed || latin || (self.a_name)(&stem(&word)) {
+                    let written = chunk.trim_matches(|c: char| !c.is_alphanumeric());
+                    names.push((word, written.to_owned()));
+                }
+            }
+        }
+        names
+    }
 }

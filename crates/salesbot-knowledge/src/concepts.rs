@@ -9,7 +9,7 @@ use salesbot_yaml::{Diagnostics, SourceFile, entries, parse, strings};
 pub type ConceptId = u16;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Word(String),
     Begins(String),
 }
@@ -31,7 +31,7 @@ impl Part {
 }
 
 /// What must follow the first word, and the concept then.
-type Entry = (Vec<Part>, ConceptId);
+pub(crate) type Entry = (Vec<Part>, ConceptId);
 
 #[derive(Clone, Debug, Default)]
 pub struct Concepts {
@@ -83,26 +83,36 @@ impl Concepts {
     /// Concepts of the words, in their order; each word's own in the order of the file.
     pub fn find(&self, words: &[&str]) -> Vec<ConceptId> {
         let folded: Vec<String> = words.iter().map(|word| fold(word)).collect();
+        let starts: Vec<Vec<&Entry>> = folded.iter().map(|word| self.starts(word)).collect();
+        let words: Vec<(&str, &[&Entry])> =
+            folded.iter().zip(&starts).map(|(word, starts)| (word.as_str(), starts.as_slice())).collect();
+        Self::follow(&words)
+    }
+
+    /// What may begin at a word, which is folded.
+    pub(crate) fn starts(&self, word: &str) -> Vec<&Entry> {
+        let mut found: Vec<&Entry> = self.words.get(word).into_iter().flatten().collect();
+        for (length, (end, _)) in word.char_indices().skip(1).enumerate() {
+            if length < self.longest {
+                found.extend(self.begins.get(&word[..end]).into_iter().flatten());
+            }
+        }
+        found.extend(self.begins.get(word).into_iter().flatten());
+        found
+    }
+
+    /// Concepts of folded words, each with what may begin at it.
+    pub(crate) fn follow(words: &[(&str, &[&Entry])]) -> Vec<ConceptId> {
         let mut found = Vec::new();
-        for (at, word) in folded.iter().enumerate() {
-            let mut take = |list: Option<&Vec<Entry>>| {
-                for (rest, id) in list.into_iter().flatten() {
-                    let fits = rest
-                        .iter()
-                        .enumerate()
-                        .all(|(step, part)| folded.get(at + 1 + step).is_some_and(|next| part.fits(next)));
-                    if fits {
-                        found.push(*id);
-                    }
-                }
-            };
-            take(self.words.get(word));
-            for (length, (end, _)) in word.char_indices().skip(1).enumerate() {
-                if length < self.longest {
-                    take(self.begins.get(&word[..end]));
+        for (at, (_, starts)) in words.iter().enumerate() {
+            for (rest, id) in *starts {
+                let fits = |(step, part): (usize, &Part)| {
+                    words.get(at + 1 + step).is_some_and(|(next, _)| part.fits(next))
+                };
+                if rest.iter().enumerate().all(fits) {
+                    found.push(*id);
                 }
             }
-            take(self.begins.get(word));
         }
         found
     }

@@ -140,7 +140,7 @@ impl Index {
         pairs.iter().for_each(|(term, _)| count[*term as usize] += 1);
         let n = documents.len() as f32;
         let idf: Vec<f32> =
-            count.iter().map(|df| (1.0 + (n - *df as f32 + 0.5) / (*df as f32 + 0.5)).ln()).collect();
+            count.iter().map(|df| libm::logf(1.0 + (n - *df as f32 + 0.5) / (*df as f32 + 0.5))).collect();
         let postings = Lists::of(terms, &pairs);
         let mut next = postings.starts.clone();
         let mut worth = vec![0.0; pairs.len()];
@@ -162,7 +162,7 @@ impl Index {
 
     /// The idf an unknown word counts with.
     pub(crate) fn highest_idf(&self) -> f32 {
-        (1.0 + (self.sections as f32 + 0.5) / 0.5).ln()
+        libm::logf(1.0 + (self.sections as f32 + 0.5) / 0.5)
     }
 
     /// Each section that holds the term, with what it is worth there.

@@ -14,6 +14,7 @@ mod load;
 pub mod retriever;
 mod section;
 mod spell;
+mod themes;
 mod twins;
 pub mod typing;
 pub mod words;

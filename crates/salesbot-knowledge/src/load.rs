@@ -2,12 +2,13 @@
 //!
 //! The folder of the deployment guide loads unmodified. Codes KB001 to KB010 stop a start, the others warn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::civil::Date;
 use salesbot_yaml::{Diagnostics, Node, Place, Severity, SourceFile, Value, items, parse};
 
 use crate::section::{Knowledge, Link, Section};
+use crate::words::is_letter_or_digit;
 
 /// The files of the folder as found: `_meta.yaml` and the categories in ascending byte order of name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -314,14 +315,14 @@ fn read_keywords(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) 
         return None;
     };
     let mut keywords: Vec<String> = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
     for item in items(list) {
         let text = item.text().unwrap_or_default().trim();
         if text.is_empty() {
             diagnostics.warning(file, item.place, "KB005", "an empty keyword is left out");
             continue;
         }
-        let folded = text.to_lowercase();
-        if keywords.iter().any(|known| known.to_lowercase() == folded) {
+        if !seen.insert(text.to_lowercase()) {
             diagnostics.warning(file, item.place, "KB102", format!("keyword `{text}` stands twice"));
             continue;
         }
@@ -339,7 +340,7 @@ fn read_keywords(node: &Node, file: &SourceFile, diagnostics: &mut Diagnostics) 
             word.chars().any(|c| c.is_ascii_alphabetic())
                 && word.chars().any(|c| matches!(c, '\u{400}'..='\u{4ff}'))
         };
-        if let Some(word) = text.split(|c: char| !c.is_alphanumeric()).find(|word| mixed(word)) {
+        if let Some(word) = text.split(|c: char| !is_letter_or_digit(c)).find(|word| mixed(word)) {
             diagnostics.warning(
                 file,
                 item.place,

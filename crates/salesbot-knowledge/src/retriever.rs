@@ -1,5 +1,5 @@
-//! Ranks sections for a question: word BM25F, letter-piece BM25F and the nearest keyword or question of a
-//! section, fused; a soft boost for the expected categories; abstention when the best section covers too little
+//! Ranks sections for a question: how much of it a section covers, BM25F over letter pieces and over concepts, the
+//! nearest keyword or question of a section and its themes, fused; a soft boost for the expected categories; abstention when the best section covers too little
 //! of what was asked.
 
 use std::cell::RefCell;
@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 pub use crate::asked::Correction;
 use crate::asked::{Asked, Known, Word};
-use crate::concepts::Concepts;
+use crate::concepts::{ConceptId, Concepts, fold};
 use crate::dense::{self, Helpers, Unavailable};
 use crate::index::{Field, Index, Lists, TermId, Terms};
 use crate::section::{Knowledge, Section, Sentence};
 use crate::spell::Speller;
+use crate::themes::Themes;
 use crate::twins;
 use crate::words::{Piece, forms, pieces, stem, stems, words};
 
@@ -21,12 +22,15 @@ const WORD_FIELDS: [Field; 3] =
     [Field { weight: 1.0, b: 0.90 }, Field { weight: 1.5, b: 0.75 }, Field { weight: 1.2, b: 0.75 }];
 const LETTER_FIELDS: [Field; 3] = WORD_FIELDS;
 const CONCEPT_FIELDS: [Field; 3] = WORD_FIELDS;
-/// What the parts of the score count for, each divided by its own best: letter pieces …
-const LETTERS: f32 = 0.7;
-/// … concepts …
-const CONCEPTS: f32 = 1.5;
-/// … and the nearest keyword or question (0 to 1, not divided).
-const NEAREST: f32 = 0.5;
+/// What the parts of the score count for. Letter pieces, divided by the best of all sections …
+const LETTERS: f32 = 1.0;
+/// … and concepts, likewise. As they are, 0 to 1: the share of the question that the section covers …
+const CONCEPTS: f32 = 1.3;
+const COVERED: f32 = 1.3;
+/// … its likeness with the nearest keyword or question …
+const NEAREST: f32 = 0.9;
+/// … and with the themes of the section.
+const THEMES: f32 = 1.5;
 /// A word that stands in every question counts so much in the likeness of two phrases.
 const STOP_SHARE: f32 = 0.15;
 /// Factor on sections of an expected category.
@@ -42,8 +46,14 @@ const WITHOUT_SUM: f32 = 0.8;
 const OTHER_TRADE: f32 = 0.65;
 /// Factor on a section that does not speak of the subject.
 const OTHER_SUBJECT: f32 = 0.65;
+/// … and of nothing that the question takes over from before and must have; in between by the share it has.
+const OTHER_THING: f32 = 0.4;
+/// What a word counts for that the question takes over from the talk before it, though it names a thing itself.
+const BESIDE: f32 = 0.5;
 /// What a word counts for in the coverage of a section that has another word for it.
 const MEANT: f32 = 0.8;
+/// Sections that are put in order; nobody looks further down.
+const RANKED: usize = 200;
 /// Sections the reranker reads.
 const RERANKED: usize = 20;
 /// From this score of the reranker a section is an answer though few words agree.
@@ -65,9 +75,12 @@ pub struct Retriever {
     /// Terms of each section, ascending, and its concepts.
     own: Lists,
     own_concepts: Lists,
+    themes: Themes,
     /// Group of near duplicates of each section.
     twins: Vec<u32>,
     stop: HashSet<String>,
+    /// Stems of names in small letters.
+    names: HashSet<String>,
     speller: Speller,
     /// Kinds of business each section speaks of, by their number; none where it speaks of many.
     trades: Vec<Vec<u8>>,
@@ -112,6 +125,8 @@ pub struct Language {
     pub stop_words: Vec<String>,
     /// Words that name a kind of business, one list a kind.
     pub trades: Vec<Vec<String>>,
+    /// Names of things as people write them in small letters.
+    pub names: Vec<String>,
     /// Words that mean the same.
     pub concepts: Arc<Concepts>,
 }
@@ -128,13 +143,24 @@ pub struct Query {
     pub lead: Option<String>,
     /// What the client said before: of which business the talk is.
     pub about: String,
-    /// What the question is about, by its intent; words that the question shares with it must be in the answer.
+    /// What the question is about; one of the words that the question or what it follows shares with it must be in
+    /// the answer.
     pub subject: String,
+    /// What the question takes over from the talk before it ("а сколько он стоит?").
+    pub before: Option<Before>,
     /// The question wants an amount: sections that hold a sum of money come first.
     pub wants_price: bool,
     /// Days since 1970: sections outside their dates are not found. All are where it is not given.
     pub today: Option<i32>,
     pub options: RetrieverOptions,
+}
+
+/// What a question follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub words: String,
+    /// The question names no thing itself: one of these words must be in the answer. Empty where it may do without.
+    pub must: String,
 }
 
 /// What was found for a question.
@@ -158,8 +184,12 @@ pub struct Found<'k> {
 pub struct Passage<'k> {
     pub section: &'k Section,
     pub score: f32,
-    pub word: f32,
+    /// BM25F over letter pieces.
     pub letter: f32,
+    /// BM25F over concepts.
+    pub concept: f32,
+    /// Likeness of what it speaks of in all, 0 to 1.
+    pub theme: f32,
     /// Likeness of the nearest keyword or question of the section, 0 to 1.
     pub nearest: f32,
     /// Share of the question's idf mass that this section matches, 0 to 1.
@@ -206,10 +236,14 @@ struct Phrases {
 /// Scores of one query, kept between queries so that none allocates by the number of sections.
 #[derive(Default)]
 struct Scores {
-    word: Vec<f32>,
     letter: Vec<f32>,
     concept: Vec<f32>,
+    theme: Vec<f32>,
+    /// Share of the question's weight that each section holds.
+    covered: Vec<f32>,
     nearest: Vec<f32>,
+    /// What one word counts for in each section, and what one phrase shares with the question.
+    held: Vec<f32>,
     phrase: Vec<f32>,
     touched: Vec<u32>,
 }
@@ -243,10 +277,7 @@ impl Retriever {
         let word_documents = documents(&vocabulary.forms);
         let index = Index::build(&word_documents, &WORD_FIELDS, vocabulary.terms.len());
         let letters = Index::build(&documents(&vocabulary.parts), &LETTER_FIELDS, vocabulary.pieces.len());
-        let meant: Vec<Vec<Vec<TermId>>> = texts
-            .iter()
-            .map(|fields| fields.iter().map(|field| vocabulary.concepts(field, &language)).collect())
-            .collect();
+        let meant = vocabulary.concepts(&texts, &language.concepts);
         let own_concepts = distinct(&meant);
         let concepts = Index::build(&meant, &CONCEPT_FIELDS, language.concepts.len());
         let known = vocabulary.terms.list();
@@ -261,10 +292,15 @@ impl Retriever {
         let trades = sections.iter().map(|section| trades_of(&section.facts, &trade_words)).collect();
         let facts: Vec<&[TermId]> = word_documents.iter().map(|fields| &*fields[1]).collect();
         let is_code = |term: TermId| known[term as usize].chars().any(|c| c.is_ascii_digit());
+        let spoken: Vec<Vec<TermId>> = word_documents.iter().map(|fields| fields.concat()).collect();
+        let names: Vec<&str> = sections.iter().map(|section| section.id.as_str()).collect();
+        let counts = |term: TermId| !stop.contains(&*known[term as usize]);
+        let themes = Themes::learn(&spoken, &names, &known, &counts);
         let twins = twins::groups(&twins::pairs(&facts, &is_code), sections.len());
         Self {
             own: distinct(&word_documents),
             own_concepts,
+            themes,
             speller: Speller::new(known),
             terms: vocabulary.terms,
             pieces: vocabulary.pieces,
@@ -272,18 +308,24 @@ impl Retriever {
             knowledge,
             letters,
             concepts,
-            language,
             phrases,
             twins,
             stop,
             trades,
             trade_words,
+            names: language.names.iter().map(|name| stem(name)).collect(),
+            language,
             dictionary: HashSet::new(),
         }
     }
 
     pub fn language(&self) -> &Language {
         &self.language
+    }
+
+    /// Names in the text that no section holds, as they are written there: the bot must not speak as if it knew them.
+    pub fn unknown_names(&self, text: &str) -> Vec<String> {
+        self.read(text, true).unknown_names
     }
 
     /// Words of the language: none of them is taken for a slip of a word that a section has.
@@ -303,9 +345,11 @@ impl Retriever {
         if asked.words.is_empty() || self.knowledge.sections.is_empty() {
             return Found { abstained: true, ..Found::default() };
         }
+        let before = query.before.as_ref();
+        let follows = before.map(|before| self.taken_over(&asked, before)).unwrap_or_default();
         SCORES.with_borrow_mut(|scores| {
-            self.score(&asked, scores);
-            let lexical = self.rank(&asked, query, scores);
+            self.score(&asked, &follows, scores);
+            let lexical = self.rank(&asked, &follows, query, scores);
             let margin = match lexical[..] {
                 [] => 0.0,
                 [_] => 1.0,
@@ -323,7 +367,7 @@ impl Retriever {
                 })
                 .collect();
             let known = |best: &Passage<'_>| {
-                best.coverage >= query.options.min_coverage && best.word > 0.0
+                best.coverage >= query.options.min_coverage
                     || best.rerank.is_some_and(|score| score >= SURE_RERANK)
                     || best.rerank.is_none()
                         && best.dense.is_some_and(|cosine| cosine >= query.options.min_cosine)
@@ -415,6 +459,7 @@ impl Retriever {
             speller: &self.speller,
             stop: &|stem| self.stop.contains(stem),
             a_word: &|stem| self.dictionary.contains(stem),
+            a_name: &|stem| self.names.contains(stem),
             typo,
         };
         let mut asked = known.read(text);
@@ -425,57 +470,83 @@ impl Retriever {
         asked
     }
 
-    fn score(&self, asked: &Asked, scores: &mut Scores) {
+    /// Words of the talk before that the question does not have itself.
+    fn taken_over(&self, asked: &Asked, before: &Before) -> Asked {
+        let mut follows = self.read(&before.words, false);
+        let known = |word: &Word| !word.stop && !word.terms.is_empty();
+        follows.words.retain(|word| known(word) && asked.words.iter().all(|own| own.text != word.text));
+        follows.part = if before.must.is_empty() { BESIDE } else { 1.0 };
+        follows
+    }
+
+    fn score(&self, asked: &Asked, follows: &Asked, scores: &mut Scores) {
         let count = self.knowledge.sections.len();
-        for list in [&mut scores.word, &mut scores.letter, &mut scores.concept, &mut scores.nearest] {
+        let Scores { letter, concept, theme, covered, nearest, held, .. } = scores;
+        for list in [letter, concept, theme, covered, nearest, held] {
             list.clear();
             list.resize(count, 0.0);
         }
         scores.phrase.resize(self.phrases.of.len().max(scores.phrase.len()), 0.0);
-        for word in asked.words.iter().filter(|word| !word.stop) {
-            match word.terms[..] {
-                [(term, share)] => {
-                    self.words
-                        .postings(term)
-                        .for_each(|(at, worth)| scores.word[at as usize] += share * worth);
+        let counted = asked.words.iter().filter(|word| !word.stop).map(|word| (word, 1.0));
+        let counted: Vec<(&Word, f32)> =
+            counted.chain(follows.words.iter().map(|word| (word, follows.part))).collect();
+        let total: f32 = counted.iter().map(|(word, part)| word.idf * part).sum();
+        for (word, part) in &counted {
+            self.cover(word, part * word.idf / total.max(1e-6), scores);
+        }
+        // Of several terms that a word may mean, the likeliest.
+        let likeliest = |word: &Word| word.terms.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1));
+        let terms: Vec<(TermId, f32)> = counted
+            .iter()
+            .filter_map(|(word, part)| likeliest(word).map(|(term, share)| (term, share * part)))
+            .collect();
+        self.themes.near(&terms, &mut scores.theme);
+        // Repaired words are sought by their repair as well.
+        let own: Vec<String> = asked.words.iter().map(|word| word.text.clone()).collect();
+        let corrected: Vec<String> =
+            asked.corrections.iter().flat_map(|correction| words(&correction.to)).collect();
+        let before: Vec<String> = follows.words.iter().map(|word| word.text.clone()).collect();
+        let mut seen: HashSet<Piece> = HashSet::new();
+        for (texts, part) in [(own, 1.0), (corrected, 1.0), (before, follows.part)] {
+            for piece in texts.iter().flat_map(|text| pieces(text)) {
+                if seen.insert(piece)
+                    && let Some(piece) = self.pieces.get(&piece)
+                {
+                    let places = self.letters.postings(piece);
+                    places.for_each(|(at, worth)| scores.letter[at as usize] += part * worth);
                 }
-                _ => self.add_best(word, &mut scores.word),
             }
         }
-        // Repaired words are sought by their repair as well.
-        let mut seen: Vec<TermId> = Vec::new();
-        let corrected = asked.corrections.iter().flat_map(|correction| words(&correction.to));
-        for word in asked.words.iter().map(|word| word.text.clone()).chain(corrected) {
-            seen.extend(pieces(&word).into_iter().filter_map(|piece| self.pieces.get(&piece)));
-        }
-        seen.sort_unstable();
-        seen.dedup();
-        for piece in seen {
-            self.letters.postings(piece).for_each(|(at, worth)| scores.letter[at as usize] += worth);
-        }
-        let texts: Vec<&str> = asked.read.iter().map(String::as_str).collect();
-        let mut meant = self.language.concepts.find(&texts);
-        meant.sort_unstable();
-        meant.dedup();
-        for concept in meant {
-            self.concepts
-                .postings(TermId::from(concept))
-                .for_each(|(at, worth)| scores.concept[at as usize] += worth);
+        let mut meant: HashSet<ConceptId> = HashSet::new();
+        for (asked, part) in [(asked, 1.0), (follows, follows.part)] {
+            let texts: Vec<&str> = asked.read.iter().map(String::as_str).collect();
+            for concept in self.language.concepts.find(&texts) {
+                if meant.insert(concept) {
+                    let places = self.concepts.postings(TermId::from(concept));
+                    places.for_each(|(at, worth)| scores.concept[at as usize] += part * worth);
+                }
+            }
         }
         self.nearest(asked, scores);
     }
 
-    /// Of several words that one may mean, the best counts in each section.
-    fn add_best(&self, word: &Word, scores: &mut [f32]) {
-        let mut found: HashMap<u32, f32> = HashMap::new();
-        for (term, share) in &word.terms {
-            for (at, worth) in self.words.postings(*term) {
-                let best = found.entry(at).or_default();
-                *best = best.max(share * worth);
+    /// The word covers its part of the question in each section that holds it, or another word for it.
+    fn cover(&self, word: &Word, part: f32, scores: &mut Scores) {
+        let Scores { held, touched, covered, .. } = scores;
+        let mut hold = |at: u32, share: f32| {
+            if held[at as usize] == 0.0 {
+                touched.push(at);
             }
+            held[at as usize] = held[at as usize].max(share);
+        };
+        for (term, share) in &word.terms {
+            self.words.postings(*term).for_each(|(at, _)| hold(at, *share));
         }
-        for (at, worth) in found {
-            scores[at as usize] += worth;
+        for concept in self.language.concepts.find(&[word.text.as_str()]) {
+            self.concepts.postings(TermId::from(concept)).for_each(|(at, _)| hold(at, MEANT));
+        }
+        for at in touched.drain(..) {
+            covered[at as usize] += std::mem::take(&mut held[at as usize]) * part;
         }
     }
 
@@ -505,56 +576,75 @@ impl Retriever {
     }
 
     /// Sections by falling score, one of each group of near duplicates.
-    fn rank(&self, asked: &Asked, query: &Query, scores: &Scores) -> Vec<(f32, usize)> {
+    fn rank(&self, asked: &Asked, follows: &Asked, query: &Query, scores: &Scores) -> Vec<(f32, usize)> {
         let top = |scores: &[f32]| scores.iter().copied().fold(0.0_f32, f32::max).max(1e-6);
-        let (top_word, top_letter) = (top(&scores.word), top(&scores.letter));
-        let top_concept = top(&scores.concept);
+        let (top_letter, top_concept) = (top(&scores.letter), top(&scores.concept));
         let price = query.wants_price && !asked.words.is_empty();
         let sections = &self.knowledge.sections;
         let hidden = self.knowledge.hidden(query.today);
         let own = self.own_trades(query);
-        let subject = self.subject(query, asked);
+        let must = query.before.as_ref().map(|before| before.must.as_str()).filter(|must| !must.is_empty());
+        let subject = self.subject(must.unwrap_or(&query.subject), &[asked, follows]);
         let mut ranked: Vec<(f32, usize)> = (0..sections.len())
             .filter(|at| {
-                scores.word[*at] > 0.0
+                scores.covered[*at] > 0.0
                     || scores.letter[*at] > 0.3 * top_letter
                     || scores.concept[*at] > 0.5 * top_concept
             })
             .filter(|at| !sections[*at].sensitive && !hidden.contains(at))
             .map(|at| {
-                let like = scores.word[at] / top_word
+                let like = COVERED * scores.covered[at]
+                    + THEMES * scores.theme[at]
                     + LETTERS * scores.letter[at] / top_letter
                     + CONCEPTS * scores.concept[at] / top_concept
                     + NEAREST * scores.nearest[at];
-                let missed = !subject.is_empty() && !self.holds_any(at, &subject);
-                let aside = if missed { OTHER_SUBJECT } else { 1.0 };
+                let aside = self.subject_factor(at, &subject, must.is_some());
                 (like * aside * self.trade_factor(at, &own) * self.factor(&sections[at], query, price), at)
             })
             .collect();
-        ranked.sort_by(|a, b| {
+        let order = |a: &(f32, usize), b: &(f32, usize)| {
             let priority = |at: usize| std::cmp::Reverse(sections[at].priority);
             b.0.total_cmp(&a.0).then(priority(a.1).cmp(&priority(b.1))).then(a.1.cmp(&b.1))
-        });
+        };
+        if ranked.len() > RANKED {
+            ranked.select_nth_unstable_by(RANKED, order);
+            ranked.truncate(RANKED);
+        }
+        ranked.sort_by(order);
         let mut groups: HashSet<u32> = HashSet::new();
         ranked.retain(|(_, at)| groups.insert(self.twins[*at]));
         ranked
     }
 
-    /// Terms the question shares with the name of its intent: "сканер" of "а сканер отдельно покупать?".
-    fn subject(&self, query: &Query, asked: &Asked) -> Vec<TermId> {
-        let named = stems(&query.subject);
+    /// Terms the question shares with its subject: "сканер" of "а сканер отдельно покупать?".
+    fn subject(&self, subject: &str, asked: &[&Asked]) -> Vec<TermId> {
+        let named = stems(subject);
         let named: Vec<TermId> = named.iter().filter_map(|stem| self.terms.get(&**stem)).collect();
-        let counted = asked.words.iter().filter(|word| !word.stop);
-        counted
+        let counted = asked.iter().flat_map(|asked| &asked.words).filter(|word| !word.stop);
+        let mut shared: Vec<TermId> = counted
             .flat_map(|word| &word.terms)
             .map(|(term, _)| *term)
             .filter(|term| named.contains(term))
-            .collect()
+            .collect();
+        shared.sort_unstable();
+        shared.dedup();
+        shared
     }
 
-    fn holds_any(&self, at: usize, terms: &[TermId]) -> bool {
+    /// What a section loses that does not speak of the subject, or of so little of the thing that is meant.
+    fn subject_factor(&self, at: usize, subject: &[TermId], must: bool) -> f32 {
+        if subject.is_empty() {
+            return 1.0;
+        }
         let own = self.own.get(u32::try_from(at).unwrap_or(u32::MAX));
-        terms.iter().any(|term| own.binary_search(term).is_ok())
+        let held = |term: &&TermId| own.binary_search(term).is_ok();
+        let weight = |term: &TermId| self.words.idf(*term);
+        if must {
+            let whole: f32 = subject.iter().map(weight).sum();
+            let share = subject.iter().filter(held).map(weight).sum::<f32>() / whole.max(1e-6);
+            return OTHER_THING + (1.0 - OTHER_THING) * share;
+        }
+        if subject.iter().any(|term| held(&term)) { 1.0 } else { OTHER_SUBJECT }
     }
 
     /// Kinds of business the talk is about.
@@ -582,7 +672,9 @@ impl Retriever {
         if price {
             factor *= if section.facts.contains('₸') { WITH_SUM } else { WITHOUT_SUM };
         }
-        if query.cited.contains(&section.id) {
+        if query.cited.contains(&section.id)
+            && query.before.as_ref().is_none_or(|before| before.must.is_empty())
+        {
             factor *= CITED;
         }
         factor
@@ -590,28 +682,21 @@ impl Retriever {
 
     fn passage(&self, at: usize, score: f32, scores: &Scores, asked: &Asked) -> Passage<'_> {
         let own = self.own.get(u32::try_from(at).unwrap_or(u32::MAX));
-        let counted = || asked.words.iter().filter(|word| !word.stop);
-        let total: f32 = counted().map(|word| word.idf).sum();
-        let mut matched = Vec::new();
-        let mut covered = 0.0;
-        for word in counted() {
-            let held = word.terms.iter().filter(|(term, _)| own.binary_search(term).is_ok());
-            let literally = held.map(|(_, share)| *share).max_by(f32::total_cmp);
-            if let Some(share) = literally.or_else(|| self.means(at, word).then_some(MEANT)) {
-                covered += share * word.idf;
-                matched.push(word.text.clone());
-            }
-        }
+        let counted = asked.words.iter().filter(|word| !word.stop);
+        let held = |word: &&Word| {
+            word.terms.iter().any(|(term, _)| own.binary_search(term).is_ok()) || self.means(at, word)
+        };
         Passage {
             section: &self.knowledge.sections[at],
             score,
-            word: scores.word[at],
             letter: scores.letter[at],
+            concept: scores.concept[at],
+            theme: scores.theme[at],
             nearest: scores.nearest[at],
-            coverage: covered / total.max(1e-6),
+            coverage: scores.covered[at].min(1.0),
             dense: None,
             rerank: None,
-            matched,
+            matched: counted.filter(held).map(|word| word.text.clone()).collect(),
         }
     }
 
@@ -620,6 +705,11 @@ impl Retriever {
         let own = self.own_concepts.get(u32::try_from(at).unwrap_or(u32::MAX));
         let meant = self.language.concepts.find(&[word.text.as_str()]);
         meant.into_iter().any(|concept| own.binary_search(&TermId::from(concept)).is_ok())
+    }
+
+    /// A stem that stands in every question.
+    pub fn is_stop(&self, stem: &str) -> bool {
+        self.stop.contains(stem)
     }
 
     /// Whether anything in the text can be looked up: "ну и что там?" is stop words alone.
@@ -689,12 +779,21 @@ struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Concepts of the phrases of a field, by the words as they were written.
-    fn concepts(&self, field: &[Vec<u32>], language: &Language) -> Vec<TermId> {
-        let spelled = |phrase: &Vec<u32>| -> Vec<&str> {
-            phrase.iter().map(|word| self.spelled[*word as usize].as_str()).collect()
+    /// Concepts of the fields of each section, by the words as they were written.
+    fn concepts(&self, texts: &[[Vec<Vec<u32>>; 3]], concepts: &Concepts) -> Vec<Vec<Vec<TermId>>> {
+        let folded: Vec<String> = self.spelled.iter().map(|word| fold(word)).collect();
+        let starts: Vec<_> = folded.iter().map(|word| concepts.starts(word)).collect();
+        let meant = |phrase: &Vec<u32>| {
+            let words: Vec<_> = phrase
+                .iter()
+                .map(|word| (folded[*word as usize].as_str(), &*starts[*word as usize]))
+                .collect();
+            Concepts::follow(&words).into_iter().map(TermId::from)
         };
-        field.iter().flat_map(|phrase| language.concepts.find(&spelled(phrase))).map(TermId::from).collect()
+        texts
+            .iter()
+            .map(|fields| fields.iter().map(|field| field.iter().flat_map(meant).collect()).collect())
+            .collect()
     }
 
     fn words(&mut self, text: &str) -> Vec<u32> {
@@ -779,6 +878,7 @@ mod tests {
         assert_eq!(first("ljcnfdrf tcnm").as_deref(), Some("delivery"));
         assert_eq!(first("dostavka est").as_deref(), Some("delivery"));
         assert_eq!(first("тариф ьшт").as_deref(), Some("mini"));
+        assert_eq!(first("ljcnfdrf, crjkmrj").as_deref(), Some("delivery"));
     }
 
     #[test]
@@ -796,6 +896,6 @@ mod tests {
     fn a_name_nobody_knows_is_told() {
         let query =
             Query { text: "доставка через Glovo есть".to_owned(), ..Query::default() };
-        assert_eq!(retriever().search(&query, 1).unknown_names, ["glovo"]);
+        assert_eq!(retriever().search(&query, 1).unknown_names, ["Glovo"]);
     }
 }

@@ -80,7 +80,8 @@ impl Speller {
         };
         let mut candidates: Vec<(f32, TermId)> =
             shared.chunk_by(|a, b| a == b).map(alike).filter(|(share, _)| *share >= ALIKE).collect();
-        candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        // Equal ones in the order of the alphabet: the order of sections must not decide.
+        candidates.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| self.word(a.1).cmp(self.word(b.1))));
         candidates.truncate(LOOKED_AT);
         let most = if letters < LONG { 1 } else { 2 };
         let mut found: Vec<(usize, TermId)> = candidates
@@ -89,7 +90,7 @@ impl Speller {
             .filter(|(share, slips, _)| *slips == 1 || *slips == most && *share >= VERY_ALIKE)
             .map(|(_, slips, at)| (slips, at))
             .collect();
-        found.sort_unstable();
+        found.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| self.word(a.1).cmp(self.word(b.1))));
         let Some(nearest) = found.first().map(|(slips, _)| *slips) else { return Vec::new() };
         let nearest: Vec<(TermId, f32)> = found
             .into_iter()

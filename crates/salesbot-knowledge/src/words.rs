@@ -26,12 +26,27 @@ pub fn is_letter_or_digit(c: char) -> bool {
         || !c.is_ascii() && c.is_alphanumeric()
 }
 
+/// A character that normalisation leaves alone, of those most texts consist of.
+fn is_composed(c: char) -> bool {
+    c.is_ascii()
+        || matches!(c, '\u{400}'..='\u{481}' | '\u{48a}'..='\u{52f}' | '—' | '–' | '•' | '₸' | '«' | '»')
+}
+
 /// Lower case, ё as е, thousands joined.
 pub fn normalise(text: &str) -> String {
-    let lower: String =
-        text.nfkc().flat_map(char::to_lowercase).map(|c| if c == 'ё' { 'е' } else { c }).collect();
-    let letters: Vec<char> = lower.chars().collect();
-    let mut out = String::with_capacity(lower.len());
+    let mut letters: Vec<char> = Vec::with_capacity(text.len());
+    let mut add = |c: char| match c {
+        'а'..='я' | 'a'..='z' | ' ' => letters.push(c),
+        'А'..='Я' => letters.push(char::from_u32(u32::from(c) + 32).unwrap_or(c)),
+        'ё' | 'Ё' => letters.push('е'),
+        other => letters.extend(other.to_lowercase()),
+    };
+    if text.chars().all(is_composed) {
+        text.chars().for_each(&mut add);
+    } else {
+        text.nfkc().for_each(&mut add);
+    }
+    let mut out = String::with_capacity(text.len());
     for (at, c) in letters.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| letters.get(at)).is_some_and(char::is_ascii_digit);
         let group = letters[at + 1..].iter().take(4).take_while(|c| c.is_ascii_digit()).count() == 3;

@@ -418,6 +418,8 @@ impl Banks {
             "confirm_email",
             "no_answer",
             "no_answer_contact",
+            "unknown_name",
+            "unknown_name_contact",
             "said_all",
             "said_all_contact",
             "unclear",
@@ -448,7 +450,8 @@ impl Banks {
             diagnostics.error(&sources.menus, whole, "E40", "`clarify_two` is missing");
         }
         let known = |hole: &str| {
-            ["name", "phone", "email", "tool_in", "company"].contains(&hole) || slots.contains(hole)
+            ["name", "phone", "email", "tool_in", "company", "other_name"].contains(&hole)
+                || slots.contains(hole)
         };
         let all = self
             .acks

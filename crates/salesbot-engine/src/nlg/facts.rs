@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use salesbot_dialogue::{IntentCatalog, IntentId};
 use salesbot_knowledge::retriever::Language;
+use salesbot_knowledge::words::{normalise, stem};
 use salesbot_knowledge::{Passage, Query, Retriever, Section, Sentence};
 use salesbot_yaml::{Diagnostics, Fields, SourceFile, entries, parse, strings};
 
@@ -20,6 +21,9 @@ pub struct Categories {
     synonyms: BTreeMap<String, String>,
     /// The section that answers an intent when the question names nothing special.
     leads: BTreeMap<String, String>,
+    pub follow_ups: FollowUps,
+    /// Intents that ask about things by their names.
+    pub named_things: BTreeSet<String>,
     /// What to look for when a client has this trouble.
     pub pains: BTreeMap<String, String>,
     /// The section that speaks of this trouble, where the knowledge has it.
@@ -28,6 +32,19 @@ pub struct Categories {
     pub overview: BTreeMap<String, String>,
     /// What to look for beside a price when this slot is known.
     pub fits: BTreeMap<String, String>,
+}
+
+/// When a question takes its thing from the talk before it.
+#[derive(Clone, Debug, Default)]
+pub struct FollowUps {
+    /// They always speak of what was said …
+    pub pronouns: BTreeSet<String>,
+    /// … these only in a short question.
+    pub pointing: BTreeSet<String>,
+    /// Stems that name no thing of their own.
+    pub plain: BTreeSet<String>,
+    /// Intents that ask something of a thing.
+    pub intents: BTreeSet<String>,
 }
 
 /// An answer to one question: whole sentences or one list of one section.
@@ -67,7 +84,9 @@ impl Categories {
         let Some(mut fields) = Fields::of(&root, file, diagnostics) else { return found };
         let (groups, intents) = (fields.node("groups"), fields.node("intents"));
         found.language.stop_words = fields.optional("stop_words").unwrap_or_default();
-        let trades = fields.node("trades");
+        found.language.names = fields.optional("names").unwrap_or_default();
+        let named: Vec<String> = fields.optional("named_things").unwrap_or_default();
+        let (trades, follow_ups) = (fields.node("trades"), fields.node("follow_ups"));
         found.price_words = fields.optional("price_words").unwrap_or_default();
         let tables =
             ["synonyms", "leads", "pains", "pain_topics", "overview", "fits"].map(|key| fields.node(key));
@@ -80,6 +99,26 @@ impl Categories {
                 .collect()
         });
         found = Self { synonyms, leads, pains, pain_topics, overview, fits, ..found };
+        if let Some(mut fields) = follow_ups.and_then(|node| Fields::of(node, file, diagnostics)) {
+            let mut words = |key: &'static str| -> Vec<String> {
+                let list: Vec<String> = fields.optional(key).unwrap_or_default();
+                list.iter().map(|word| normalise(word)).collect()
+            };
+            let (pronouns, pointing) =
+                ["pronouns", "pointing"].map(|key| words(key).into_iter().collect()).into();
+            let plain = words("plain").iter().map(|word| stem(word)).collect();
+            let intents: Vec<String> = fields.optional("intents").unwrap_or_default();
+            fields.finish();
+            let intents = intents.into_iter().collect();
+            found.follow_ups = FollowUps { pronouns, pointing, plain, intents };
+        }
+        found.named_things = named.into_iter().collect();
+        let listed = found.named_things.iter().chain(&found.follow_ups.intents);
+        for name in listed.filter(|name| catalog.id(name).is_none()) {
+            diagnostics
+                .error(file, root.place, "E08", format!("unknown intent `{name}`"))
+                .suggest(name, catalog.names());
+        }
         for (_, node) in trades.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             found.language.trades.push(strings(node, file, diagnostics));
         }
@@ -105,7 +144,7 @@ impl Categories {
 
     /// A question in our words, for the search.
     pub fn reword(&self, clause: &str) -> String {
-        let plain = salesbot_knowledge::words::normalise(clause);
+        let plain = normalise(clause);
         let words = plain.split_whitespace().map(|word| {
             let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
             self.synonyms.get(bare).map_or(word, String::as_str)
@@ -142,11 +181,12 @@ pub fn look_up<'k>(retriever: &'k Retriever, query: &Query) -> Vec<Passage<'k>> 
 /// The best section's sentences for the question; `None` when it covers too little of what was asked.
 pub fn answer(retriever: &Retriever, query: &Query, passages: &[Passage<'_>], room: Room) -> Option<Answer> {
     let least = query.options.min_coverage;
-    let best = passages.first().filter(|passage| passage.coverage >= least && passage.word > 0.0)?;
-    let clause = query.text.as_str();
-    let sentences = choose(retriever, best.section, clause, room);
+    let best = passages.first().filter(|passage| passage.coverage >= least)?;
+    let before = query.before.as_ref().map_or("", |before| before.words.as_str());
+    let asked = [query.text.as_str(), before].join(" ");
+    let sentences = choose(retriever, best.section, &asked, room);
     (!sentences.is_empty()).then(|| Answer {
-        asked: clause.to_owned(),
+        asked: query.text.clone(),
         section: best.section.id.clone(),
         sentences,
     })

@@ -1,6 +1,7 @@
 //! From a decision to a [`ReplyPlan`]: the recipe of the action, filled from banks, facts and memory.
 
 mod answers;
+mod follow;
 mod questions;
 mod wording;
 

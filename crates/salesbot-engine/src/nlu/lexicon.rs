@@ -28,8 +28,9 @@ pub(super) fn load_lexicon(
     let (leads, after_leads) = (fields.node("leads"), fields.node("after_leads"));
     let infinitives = fields.node("infinitive_endings");
     let alternatives = fields.node("alternatives");
-    let lists = ["openers", "joining_words", "question_verbs", "joined_questions", "knowing_verbs"]
-        .map(|key| fields.node(key));
+    let lists =
+        ["openers", "joining_words", "question_verbs", "joined_questions", "knowing_verbs", "closing_words"]
+            .map(|key| fields.node(key));
     let ordinals = fields.node("ordinals");
     let kazakh = fields.node("kazakh_words");
     let latin = fields.node("latin");
@@ -46,8 +47,9 @@ pub(super) fn load_lexicon(
         found.iter().filter_map(|(k, v)| Some((text::plain(k.text()?), text::plain(v.text()?)))).collect()
     };
     lexicon.slang = pairs(slang, diagnostics).into_iter().collect();
-    let [openers, joining, verbs, joined, knowing] = lists.map(|node| list(node, diagnostics));
+    let [openers, joining, verbs, joined, knowing, closing] = lists.map(|node| list(node, diagnostics));
     lexicon.knowing_verbs = knowing;
+    lexicon.closing_words = closing.into_iter().collect();
     lexicon.alternatives = list(alternatives, diagnostics).into_iter().collect();
     lexicon.infinitive_endings = list(infinitives, diagnostics);
     lexicon.leads = list(leads, diagnostics).into_iter().collect();

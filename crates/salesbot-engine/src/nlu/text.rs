@@ -69,6 +69,8 @@ pub struct Lexicon {
     pub joining_words: Vec<String>,
     pub question_verbs: Vec<String>,
     pub joined_questions: Vec<String>,
+    /// A second question of a few words ends in one of these.
+    pub closing_words: HashSet<String>,
     /// Beginnings of ordinal words with the number they mean.
     pub ordinals: BTreeMap<String, f64>,
     words: HashMap<String, u32>,
@@ -87,6 +89,8 @@ const READ_CHARS: usize = 4_000;
 const PHRASE: usize = 4;
 /// Clauses told apart; what follows them in an endless message is the last one.
 const CLAUSES: usize = 16;
+/// Words of a second question that is named by its last one.
+const CLOSING: usize = 4;
 /// A question begins within so many characters behind a comma.
 const HEAD_CHARS: usize = 120;
 /// Words shorter than this are never spell-checked: too many have neighbours. Longer ones are no words.
@@ -361,7 +365,10 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
             clauses.push(std::mem::take(&mut current));
         } else if *c == ',' {
             let rest: String = letters[i + 1..].iter().take(HEAD_CHARS).collect();
-            if begins_question(&rest, lexicon) && !current.trim().is_empty() {
+            let rest = &rest;
+            let begins = begins_question(rest, lexicon)
+                || closes_question(&letters[i + 1..], lexicon) && may_ask(&current, raw, lexicon);
+            if begins && !current.trim().is_empty() {
                 clauses.push(std::mem::take(&mut current));
             }
         } else if c.is_whitespace() && !current.trim().is_empty() {
@@ -371,9 +378,16 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
                 .split_once(' ')
                 .filter(|(first, _)| lexicon.openers.iter().any(|opener| opener == first));
             let asks = |rest: &str| {
-                lexicon.joined_questions.iter().any(|words| rest.starts_with(&format!("{words} ")))
+                let second = rest.split(' ').nth(1);
+                lexicon.joined_questions.iter().any(|words| match words.strip_prefix("* ") {
+                    Some(word) => second == Some(word),
+                    None => rest.starts_with(&format!("{words} ")),
+                })
             };
-            if joined.is_some_and(|(_, rest)| asks(rest)) {
+            let closes = joined.is_some_and(|(first, _)| first == "и")
+                && closes_question(&letters[i + 2..], lexicon)
+                && may_ask(&current, raw, lexicon);
+            if joined.is_some_and(|(_, rest)| asks(rest)) || closes {
                 clauses.push(std::mem::take(&mut current));
             }
         }
@@ -381,6 +395,25 @@ fn split_clauses(raw: &str, lexicon: &Lexicon) -> Vec<String> {
     clauses.push(current);
     clauses.retain(|clause| !clause.trim().is_empty());
     clauses
+}
+
+/// "… и настройка входит?", "…, поддержка есть": a few words that end in one that asks.
+fn closes_question(rest: &[char], lexicon: &Lexicon) -> bool {
+    let end = rest.iter().position(|c| matches!(c, ',' | '.' | ';' | '?' | '!' | '\n')).unwrap_or(rest.len());
+    let rest: String = rest[..end.min(HEAD_CHARS)].iter().collect();
+    let rest = plain(&rest);
+    let words: Vec<&str> = words(&rest).collect();
+    (2..=CLOSING).contains(&words.len())
+        && words.last().is_some_and(|last| lexicon.closing_words.contains(*last))
+}
+
+/// The clause before asks as well.
+fn may_ask(clause: &str, raw: &str, lexicon: &Lexicon) -> bool {
+    raw.contains('?')
+        || words(&plain(clause)).any(|word| {
+            let word = lexicon.slang.get(word).map_or(word, String::as_str);
+            lexicon.question_words.contains(word)
+        })
 }
 
 /// "…, а сколько", "…, какие", "…, скажите": the part after a comma asks by itself.

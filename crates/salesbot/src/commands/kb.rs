@@ -156,8 +156,8 @@ fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as
             .passages
             .iter()
             .map(|passage| {
-                json!({"section": passage.section.id, "score": passage.score, "word": passage.word, "letter": passage.letter,
-                    "nearest": passage.nearest, "coverage": passage.coverage, "matched": passage.matched, "facts": passage.section.facts})
+                json!({"section": passage.section.id, "score": passage.score, "letter": passage.letter,
+                    "concept": passage.concept, "theme": passage.theme, "nearest": passage.nearest, "coverage": passage.coverage, "matched": passage.matched, "facts": passage.section.facts})
             })
             .collect();
         let corrections: Vec<Value> = found
@@ -186,14 +186,15 @@ fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as
     ))?;
     for (at, passage) in found.passages.iter().enumerate() {
         say(format!(
-            "{}. {}  score {:.3}: words {:.2}, letters {:.2}, nearest phrase {:.2}; coverage {:.2}, matched {}",
+            "{}. {}  score {:.3}: covers {:.2}, letters {:.2}, concepts {:.2}, theme {:.2}, nearest phrase {:.2}; matched {}",
             at + 1,
             passage.section.id,
             passage.score,
-            passage.word,
-            passage.letter,
-            passage.nearest,
             passage.coverage,
+            passage.letter,
+            passage.concept,
+            passage.theme,
+            passage.nearest,
             passage.matched.join(" ")
         ))?;
         for line in passage.section.facts.lines() {

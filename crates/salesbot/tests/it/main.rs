@@ -9,6 +9,7 @@ mod diagnostics;
 mod dialogues;
 mod flags;
 mod history;
+mod knowledge;
 mod properties;
 mod question;
 mod questions;

@@ -1,5 +1,6 @@
 //! The facts of a reply: what was asked, what fits a trouble, a price or an objection.
 
+use super::follow::UNSURE;
 use super::questions::contact_question;
 use super::*;
 
@@ -15,10 +16,11 @@ const TOPIC_SCORE: f32 = 0.05;
 impl Planner<'_> {
     pub(super) fn answers(&self, recipe: &Recipe, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
         let before = plan.answers.len();
+        let mut stranger = None;
         match recipe.answer {
             AnswerPart::None => {}
             AnswerPart::Asked | AnswerPart::AskedIfSure => {
-                self.asked(recipe.answer == AnswerPart::AskedIfSure, plan, looked_up);
+                stranger = self.asked(recipe.answer == AnswerPart::AskedIfSure, plan, looked_up);
                 if recipe.family == "price" && !plan.answers.is_empty() && self.room.lists {
                     self.fit(plan, looked_up);
                 }
@@ -31,16 +33,19 @@ impl Planner<'_> {
         if unanswered {
             let contact_known =
                 self.memory.contact().valid || self.memory.said.contact_refused || self.next.is_final;
-            let bank = match (self.presses(), contact_known) {
-                (true, true) => "said_all",
-                (true, false) => "said_all_contact",
-                (false, true) => "no_answer",
-                (false, false) => "no_answer_contact",
+            let bank = match (&stranger, self.presses()) {
+                (Some(_), _) => "unknown_name",
+                (None, true) => "said_all",
+                (None, false) => "no_answer",
             };
-            plan.message = self.pick_ack(bank);
+            let bank = if contact_known { bank.to_owned() } else { format!("{bank}_contact") };
+            plan.message = self.pick_about(&bank, stranger.as_deref());
             if !contact_known && let Some(line) = &plan.message {
                 plan.question = Some(contact_question(&line.id));
             }
+        }
+        if plan.message.is_none() && stranger.is_some() {
+            plan.message = self.pick_about("unknown_name", stranger.as_deref());
         }
         let complains = self.catalog.intents.in_category(self.understanding.intent, "frustration");
         let left = !self.understanding.questions.is_empty() && plan.answers.len() == before;
@@ -54,9 +59,10 @@ impl Planner<'_> {
             && self.retriever.names_something(self.turn.message)
         {
             // Not understood, but it asks: an honest word beats a question of ours.
-            self.asked(false, plan, looked_up);
+            stranger = self.asked(false, plan, looked_up);
             if plan.answers.is_empty() && !recipe.menu {
-                plan.message = self.pick_ack("no_answer");
+                let bank = if stranger.is_some() { "unknown_name" } else { "no_answer" };
+                plan.message = self.pick_about(bank, stranger.as_deref());
             }
         }
         // Questions in passing are answered whatever the action says.
@@ -65,7 +71,10 @@ impl Planner<'_> {
             && !recipe.menu
             && recipe.family != "handover"
         {
-            self.asked(false, plan, looked_up);
+            stranger = self.asked(false, plan, looked_up);
+            if plan.message.is_none() && stranger.is_some() {
+                plan.message = self.pick_about("unknown_name", stranger.as_deref());
+            }
         }
         let from_phase = self
             .turn
@@ -84,9 +93,14 @@ impl Planner<'_> {
                 let trade = self.memory.text("business_type").unwrap_or_default();
                 let overview = &self.writer.categories.overview;
                 let ask = overview.get("ask").map_or("", String::as_str);
+                let topic = overview.get("topic");
                 // A trade has a section of its own; without one the programme as a whole is meant.
-                let topic = overview.get("topic").filter(|_| trade.is_empty());
-                self.fact(&format!("{ask} {trade}"), topic, plan, looked_up);
+                if !trade.is_empty() {
+                    self.fact(&format!("{ask} {trade}"), None, trade, plan, looked_up);
+                }
+                if plan.answers.is_empty() {
+                    self.fact(ask, topic, "", plan, looked_up);
+                }
             }
             if !plan.answers.is_empty() {
                 let lead = if fits { "presentation_lead" } else { "presentation_lead_open" };
@@ -100,8 +114,10 @@ impl Planner<'_> {
         self.understanding.repeated && self.understanding.picked.is_some()
     }
 
-    /// One answer per question, in the client's order.
-    fn asked(&self, sure: bool, plan: &mut ReplyPlan, looked_up: &mut LookedUp) {
+    /// One answer per question, in the client's order. Returns the name of a thing that was asked about and that no
+    /// section knows.
+    fn asked(&self, if_sure: bool, plan: &mut ReplyPlan, looked_up: &mut LookedUp) -> Option<String> {
+        let mut stranger = None;
         let intents = &self.catalog.intents;
         let mut asked: Vec<(String, Option<salesbot_dialogue::IntentId>)> = self
             .understanding
@@ -113,7 +129,7 @@ impl Planner<'_> {
         // A mood is no topic: "достали звонками" wants no fact about calls.
         let mood = ["frustration", "conversational"]
             .contains(&intents.get(self.understanding.intent).category.as_str());
-        let topic = sure && self.understanding.slots.is_empty() && !mood;
+        let topic = if_sure && self.understanding.slots.is_empty() && !mood;
         if asked.is_empty() && (self.understanding.asks || topic) {
             // The topic of a message that asks nothing: the best question it could be.
             let topic = self
@@ -129,20 +145,32 @@ impl Planner<'_> {
             }
         }
         for (clause, intent) in asked {
-            let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
-            let label = intent.map(|id| intents.get(id).label.as_str());
+            let by_name =
+                intent.is_some_and(|id| self.writer.categories.named_things.contains(intents.name(id)));
+            if by_name && let Some(name) = self.retriever.unknown_names(&clause).into_iter().next() {
+                stranger.get_or_insert(name);
+                continue;
+            }
             // The same words again want the same answer, "вы не ответили" wants another one.
             let same = self.understanding.repeated && !self.presses();
             let cited: &[String] = if same { &[] } else { &self.memory.said.sections };
+            let before = self.follows(&clause, intent);
+            // A guess at what a few words ask is worth less than the thing they are about.
+            let intent = intent.filter(|_| before.is_none() || self.understanding.confidence >= UNSURE);
+            let categories = intent.map(|id| self.writer.categories.of(id, intents)).unwrap_or_default();
+            let label = intent.map(|id| intents.get(id).label.as_str());
+            let sure = self.understanding.confidence >= SURE;
             let worded = self.writer.categories.reword(&match label {
                 Some(label) if clause.split_whitespace().count() < 4 => format!("{clause} {label}"),
                 _ => clause,
             });
+            // What answers the intent in general does not answer it for one thing.
             let lead = intent.and_then(|id| self.writer.categories.lead(id, intents)).map(str::to_owned);
+            let in_general = before.as_ref().is_none_or(|before| before.must.is_empty());
             // "1с стоит, чем вы лучше": what stands there has no price.
             let compares = intent.is_some_and(|id| intents.is(id, "comparison"));
             let wants_price = !compares && self.writer.categories.wants_price(&worded)
-                || intent.is_some_and(|id| intents.is_price(id));
+                || before.is_none() && intent.is_some_and(|id| intents.is_price(id));
             let lists = self.room.lists && plan.answers.is_empty();
             let room = Room {
                 lists,
@@ -153,15 +181,26 @@ impl Planner<'_> {
             let query = Query {
                 categories,
                 cited: cited.to_vec(),
-                lead,
+                lead: lead.clone().filter(|_| in_general),
                 wants_price,
                 subject: label.unwrap_or_default().to_owned(),
+                before,
                 ..self.query(worded.clone())
             };
+            let mut query = query;
             let mut passages = look_up(self.retriever, &query);
+            let priced = |passages: &[Passage<'_>]| {
+                passages.first().is_some_and(|best| best.section.facts.contains('₸'))
+            };
+            if query.wants_price && query.before.is_some() && !priced(&passages) {
+                // What was asked about before has no price: the programme's is meant.
+                query.before = None;
+                query.lead = lead;
+                passages = look_up(self.retriever, &query);
+            }
             let mut found = answer(self.retriever, &query, &passages, room);
             if let (None, Some(label)) = (&found, label)
-                && self.understanding.confidence >= SURE
+                && sure
             {
                 // The words around the question drowned it: its subject alone is looked up.
                 let query = Query { text: label.to_owned(), ..query };
@@ -177,6 +216,7 @@ impl Planner<'_> {
                 plan.answers.push(found);
             }
         }
+        stranger
     }
 
     /// These words, looked up as of today.
@@ -213,11 +253,12 @@ impl Planner<'_> {
         }
     }
 
-    /// One sentence about what these words name.
+    /// One sentence about what these words name, of a section that holds one of those it `needs`.
     pub(super) fn fact(
         &self,
         words: &str,
         topic: Option<&String>,
+        needs: &str,
         plan: &mut ReplyPlan,
         looked_up: &mut LookedUp,
     ) {
@@ -229,8 +270,10 @@ impl Planner<'_> {
         let passages = look_up(self.retriever, &query);
         note(&passages, looked_up);
         let only = topic.filter(|topic| self.retriever.knowledge.has_topic(topic));
+        let needed = salesbot_knowledge::words::words(needs);
         let plain = |passage: &&Passage<'_>| {
-            only.is_none_or(|topic| *topic == passage.section.topic)
+            (needed.is_empty() || needed.iter().any(|word| passage.matched.contains(word)))
+                && only.is_none_or(|topic| *topic == passage.section.topic)
                 && !self.memory.said.sections.contains(&passage.section.id)
                 && passage.section.sentences.iter().any(|sentence| sentence.items.is_empty())
         };

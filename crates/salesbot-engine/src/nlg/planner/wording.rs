@@ -17,6 +17,16 @@ impl Planner<'_> {
         self.pick(&format!("ack.{bank}"), self.writer.banks.acks.get(bank)?).map(|picked| picked.line)
     }
 
+    /// The same about a thing by its name.
+    pub(super) fn pick_about(&self, bank: &str, name: Option<&str>) -> Option<Line> {
+        let value = |hole: &str| match hole {
+            "other_name" => name.map(str::to_owned),
+            _ => self.value(hole),
+        };
+        let texts = self.writer.banks.acks.get(bank)?;
+        self.pick_with(&format!("ack.{bank}"), texts, &value).map(|picked| picked.line)
+    }
+
     /// A text of the bank that fits mood and memory, by the seed; used ones only when all are used.
     pub(super) fn pick(&self, bank: &str, texts: &[Phrase]) -> Option<Picked> {
         self.pick_with(bank, texts, &|hole| self.value(hole))
