@@ -173,7 +173,9 @@ pub struct Found<'k> {
     pub unknown_names: Vec<String>,
     /// How far the best stands before the next, 0 to 1.
     pub margin: f32,
-    /// Too little of the question is known for an answer.
+    /// How much of the question the best section knows, 0 to 1 …
+    pub known: f32,
+    /// … and whether that is too little for an answer.
     pub abstained: bool,
     /// Models that were wanted and did not answer.
     pub degraded: Vec<String>,
@@ -199,6 +201,13 @@ pub struct Passage<'k> {
     /// What the reranker gave, where it was asked.
     pub rerank: Option<f32>,
     pub matched: Vec<String>,
+}
+
+impl Passage<'_> {
+    /// How much of the question it knows, 0 to 1.
+    pub fn known(&self) -> f32 {
+        self.coverage
+    }
 }
 
 /// How large an index is.
@@ -366,14 +375,16 @@ impl Retriever {
                     ..self.passage(at, score, scores, &asked)
                 })
                 .collect();
-            let known = |best: &Passage<'_>| {
-                best.coverage >= query.options.min_coverage
+            let known = passages.first().map_or(0.0, Passage::known);
+            let answers = |best: &Passage<'_>| {
+                known >= query.options.min_coverage
                     || best.rerank.is_some_and(|score| score >= SURE_RERANK)
                     || best.rerank.is_none()
                         && best.dense.is_some_and(|cosine| cosine >= query.options.min_cosine)
             };
             Found {
-                abstained: !passages.first().is_some_and(known),
+                known,
+                abstained: !passages.first().is_some_and(answers),
                 passages,
                 margin,
                 corrections: asked.corrections,

@@ -5,8 +5,10 @@ mod eval;
 mod explain;
 mod graph;
 mod kb;
+mod kb_eval;
 mod nlu;
 mod sarif;
+mod spoil;
 
 use std::io::Write;
 use std::path::Path;

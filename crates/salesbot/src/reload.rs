@@ -1,7 +1,8 @@
 //! Content that changes while the service runs: a hang-up signal or a saved file loads everything anew. Good
 //! content is swapped in whole; bad content changes nothing and is reported in full.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,46 +30,65 @@ pub fn keep_fresh(service: &Arc<Service>) {
             }
         });
     }
-    let watcher = service.configurations.overlay().and_then(|folder| watch(folder, changed));
+    let mut watch = Watch::new(changed);
+    watch.add(service);
     let service = Arc::clone(service);
     tokio::spawn(async move {
-        // Dropped with the task: a watcher lives as long as it is listened to.
-        let _watcher = watcher;
+        // Moved in here: a watcher lives as long as it is listened to.
         while let Some(why) = changes.recv().await {
             tokio::time::sleep(SETTLE).await;
             while changes.try_recv().is_ok() {}
-            let service = Arc::clone(&service);
-            tokio::task::spawn_blocking(move || reload(&service, why)).await.ok();
+            let loading = Arc::clone(&service);
+            tokio::task::spawn_blocking(move || reload(&loading, why)).await.ok();
+            watch.add(&service);
         }
     });
 }
 
-fn watch(folder: &Path, changed: mpsc::Sender<&'static str>) -> Option<notify::RecommendedWatcher> {
-    let yaml = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        !name.starts_with('.') && (name.ends_with(".yaml") || !name.contains('.'))
-    };
-    let told = move |event: notify::Result<notify::Event>| {
-        if let Ok(event) = event
-            && !event.kind.is_access()
-            && event.paths.iter().any(yaml)
-        {
-            // A full queue holds a change already: this one goes with it.
-            changed.try_send("file").ok();
-        }
-    };
-    let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
-        watcher.watch(folder, RecursiveMode::Recursive)?;
-        Ok(watcher)
-    });
-    match watcher {
-        Ok(watcher) => {
-            tracing::info!(folder = %folder.display(), "watching the content");
-            Some(watcher)
-        }
-        Err(error) => {
-            tracing::warn!(folder = %folder.display(), %error, "cannot watch the content; send SIGHUP after an edit");
-            None
+/// Folders whose files are waited for.
+struct Watch {
+    watcher: Option<notify::RecommendedWatcher>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Watch {
+    fn new(changed: mpsc::Sender<&'static str>) -> Self {
+        let yaml = |path: &PathBuf| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let text = name.ends_with(".yaml") || name.ends_with(".yml");
+            !name.starts_with('.') && (text || !name.contains('.'))
+        };
+        let told = move |event: notify::Result<notify::Event>| {
+            if let Ok(event) = event
+                && !event.kind.is_access()
+                && event.paths.iter().any(yaml)
+            {
+                // A full queue holds a change already: this one goes with it.
+                changed.try_send("file").ok();
+            }
+        };
+        let watcher = notify::recommended_watcher(told)
+            .inspect_err(|error| tracing::warn!(%error, "cannot watch any folder; send SIGHUP after an edit"))
+            .ok();
+        Self { watcher, folders: BTreeSet::new() }
+    }
+
+    /// Watches the content folder and the knowledge folders of all configurations, new ones too.
+    fn add(&mut self, service: &Service) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let live = service.configurations.live();
+        let knowledge = live.views().filter_map(|view| view.settings.knowledge_path());
+        for folder in service.configurations.overlay().cloned().into_iter().chain(knowledge) {
+            if self.folders.contains(&folder) {
+                continue;
+            }
+            match watcher.watch(&folder, RecursiveMode::Recursive) {
+                Ok(()) => tracing::info!(folder = %folder.display(), "watching the content"),
+                Err(error) => {
+                    tracing::warn!(folder = %folder.display(), %error, "cannot watch the content; send SIGHUP after an edit");
+                }
+            }
+            self.folders.insert(folder);
         }
     }
 }

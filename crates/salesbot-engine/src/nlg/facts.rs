@@ -181,7 +181,7 @@ pub fn look_up<'k>(retriever: &'k Retriever, query: &Query) -> Vec<Passage<'k>> 
 /// The best section's sentences for the question; `None` when it covers too little of what was asked.
 pub fn answer(retriever: &Retriever, query: &Query, passages: &[Passage<'_>], room: Room) -> Option<Answer> {
     let least = query.options.min_coverage;
-    let best = passages.first().filter(|passage| passage.coverage >= least)?;
+    let best = passages.first().filter(|passage| passage.known() >= least)?;
     let before = query.before.as_ref().map_or("", |before| before.words.as_str());
     let asked = [query.text.as_str(), before].join(" ");
     let sentences = choose(retriever, best.section, &asked, room);

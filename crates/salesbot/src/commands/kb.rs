@@ -16,7 +16,8 @@ use salesbot_knowledge::retriever::Language;
 use salesbot_knowledge::{Knowledge, Query, Retriever, check, day};
 use salesbot_yaml::Diagnostics;
 
-use super::{Format, Found, eval, report, say};
+use super::kb_eval::{Eval, evaluate};
+use super::{Format, Found, report, say};
 use crate::content::Content;
 use crate::load::Invalid;
 
@@ -50,17 +51,8 @@ pub enum Kb {
         #[arg(long)]
         json: bool,
     },
-    /// Recall over a file of labelled queries
-    Eval {
-        file: PathBuf,
-        #[arg(long, value_name = "DIR")]
-        knowledge: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
-        /// Exit code 1 if the recall among the first five is below
-        #[arg(long)]
-        min_recall5: Option<f64>,
-    },
+    /// Recall and abstention over files of labelled questions
+    Eval(Eval),
     /// Company, counts by category, sizes of the index
     Info {
         #[arg(long, value_name = "DIR")]
@@ -89,9 +81,9 @@ pub fn kb(command: &Kb, overlay: Option<&Path>) -> Result<Found> {
             search(&retriever, text, *k, categories, *json)?;
             Ok(Found::Nothing)
         }
-        Kb::Eval { file, knowledge, json, min_recall5 } => {
-            let (retriever, _) = retriever(&open(overlay, knowledge.as_deref())?)?;
-            eval::knowledge(&retriever, file, *json, *min_recall5)
+        Kb::Eval(options) => {
+            let (retriever, _) = retriever(&open(overlay, options.knowledge.as_deref())?)?;
+            evaluate(&retriever, options)
         }
         Kb::Info { knowledge } => info(&open(overlay, knowledge.as_deref())?),
         Kb::Stats { knowledge } => stats(&open(overlay, knowledge.as_deref())?),
@@ -167,7 +159,7 @@ fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as
             .collect();
         return say(serde_json::to_string_pretty(&json!({
             "query": text, "corrections": corrections, "unknown_names": found.unknown_names, "margin": found.margin,
-            "abstained": found.abstained, "results": passages,
+            "known": found.known, "abstained": found.abstained, "results": passages,
         }))?);
     }
     for correction in &found.corrections {

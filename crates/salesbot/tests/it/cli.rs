@@ -188,16 +188,29 @@ fn a_saved_file_and_a_hang_up_signal_reload_the_running_service() {
     std::fs::create_dir_all(&folder).expect("a folder");
     let save = |text: &str| std::fs::write(folder.join("settings.yaml"), text).expect("a file");
     save("company: {name: Ромашка}\n");
+    // Knowledge of its own, beside the content.
+    let knowledge = folder.with_file_name("watched-knowledge");
+    std::fs::create_dir_all(&knowledge).expect("a folder");
+    let tell = |facts: &str| {
+        let section = format!("sections:\n  - {{topic: flour, keywords: [мука], facts: {facts}}}\n");
+        std::fs::write(knowledge.join("products.yaml"), section).expect("a file");
+    };
+    let meta = "company: {name: Нан, description: Пекарня}\nstats: {total_sections: 1}\n";
+    std::fs::write(knowledge.join("_meta.yaml"), meta).expect("a file");
+    tell("Мука есть.");
     let mut child = Command::new(env!("CARGO_BIN_EXE_salesbot"))
         .args(["serve", "--listen", "127.0.0.1:0", "--content"])
         .arg(&folder)
         .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
+        .env("SALESBOT_KNOWLEDGE__PATH", &knowledge)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
     let log = Log::of(&mut child);
-    log.wait("watching the content");
+    log.wait("watched-knowledge");
+    tell("Муки нет.");
+    assert!(log.wait("content reloaded").contains(r#""why":"file""#));
     save("company: {name: Лютик}\n");
     assert!(log.wait("content reloaded").contains(r#""why":"file""#));
     save("company: {nam: Лютик}\n");

@@ -235,6 +235,42 @@ fn a_reload_swaps_good_content_and_keeps_the_old_for_bad() {
 }
 
 #[test]
+fn a_price_changed_in_the_knowledge_folder_is_told_after_a_reload() {
+    let folder = folder("prices");
+    let price = |amount: &str| {
+        let section = format!(
+            "sections:\n  - topic: oven\n    keywords: [печь хлебная, цена печи]\n    facts: Хлебная печь стоит {amount} ₸.\n"
+        );
+        write(&folder, "kb/equipment.yaml", &section);
+    };
+    write(
+        &folder,
+        "kb/_meta.yaml",
+        "company: {name: Нан, description: Пекарня}\nstats: {total_sections: 1}\n",
+    );
+    price("150 000");
+    let path = folder.join("kb");
+    write(
+        &folder,
+        "content/settings.yaml",
+        &format!("knowledge: {{path: {:?}}}\n", path.display().to_string()),
+    );
+    let service = serve(&folder.join("content"));
+    let told = || {
+        let response = say(&service, "сколько стоит хлебная печь?", &json!({}));
+        response["response"].as_str().unwrap_or_default().replace('\u{a0}', " ")
+    };
+    assert!(told().contains("150 000 ₸"), "{}", told());
+    price("175 000");
+    assert!(told().contains("150 000 ₸"), "nothing changes before the reload");
+    assert!(reload(&service, "test"));
+    assert!(told().contains("175 000 ₸") && !told().contains("150 000"), "{}", told());
+    write(&folder, "kb/equipment.yaml", "sections:\n  - topic: 'oven\n");
+    assert!(!reload(&service, "test"), "a file that is no YAML");
+    assert!(told().contains("175 000 ₸"), "the old knowledge goes on");
+}
+
+#[test]
 fn flows_are_listed_and_a_talk_can_change_its_flow() {
     let service = serve(&folder("flows"));
     let (_, listed) = call(&service, "GET", "/api/v1/flows", &Value::Null);

@@ -130,7 +130,8 @@ impl Planner<'_> {
         let mood = ["frustration", "conversational"]
             .contains(&intents.get(self.understanding.intent).category.as_str());
         let topic = if_sure && self.understanding.slots.is_empty() && !mood;
-        if asked.is_empty() && (self.understanding.asks || topic) {
+        let presses = self.understanding.picked.is_some();
+        if asked.is_empty() && (self.understanding.asks && (!mood || presses) || topic) {
             // The topic of a message that asks nothing: the best question it could be.
             let topic = self
                 .understanding
@@ -161,6 +162,10 @@ impl Planner<'_> {
             let label = intent.map(|id| intents.get(id).label.as_str());
             let sure = self.understanding.confidence >= SURE;
             let worded = self.writer.categories.reword(&match label {
+                // "ну что там у вас": all that is known of it is what it was read as.
+                Some(label) if before.is_none() && !self.retriever.names_something(&clause) => {
+                    label.to_owned()
+                }
                 Some(label) if clause.split_whitespace().count() < 4 => format!("{clause} {label}"),
                 _ => clause,
             });
