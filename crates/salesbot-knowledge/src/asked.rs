@@ -26,6 +26,13 @@ pub(crate) struct Word {
     pub idf: f32,
 }
 
+impl Word {
+    /// No section has it, nor anything like it.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.terms.is_empty() && !self.stop
+    }
+}
+
 /// A question as it is looked up.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {

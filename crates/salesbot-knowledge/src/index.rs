@@ -12,6 +12,8 @@ pub(crate) struct Field {
 
 /// Saturation of term frequency.
 const K1: f32 = 1.2;
+/// A folder of fewer sections tells nothing of how rare a word is: idf is that of a folder of so many.
+const FEW: usize = 100;
 
 /// A term of an index.
 pub(crate) type TermId = u32;
@@ -138,7 +140,7 @@ impl Index {
         }
         let mut count = vec![0_u32; terms];
         pairs.iter().for_each(|(term, _)| count[*term as usize] += 1);
-        let n = documents.len() as f32;
+        let n = documents.len().max(FEW) as f32;
         let idf: Vec<f32> =
             count.iter().map(|df| libm::logf(1.0 + (n - *df as f32 + 0.5) / (*df as f32 + 0.5))).collect();
         let postings = Lists::of(terms, &pairs);
@@ -149,7 +151,7 @@ impl Index {
             worth[*at as usize] = idf[*term as usize] * frequency / (K1 + frequency);
             *at += 1;
         }
-        Self { postings, worth, idf, sections: documents.len() }
+        Self { postings, worth, idf, sections: documents.len().max(FEW) }
     }
 
     pub(crate) fn places(&self) -> usize {

@@ -1,6 +1,7 @@
-//! `kb`: the knowledge folder by itself. What it prints does not depend on the rest of the content but for the
-//! words that count for nothing (`nlu/categories.yaml`).
+//! `kb`: the knowledge folder by itself. Of the rest of the content it takes what is known of the language: words that
+//! count for nothing (`nlu/categories.yaml`), words that mean the same, words that are no slips.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -13,6 +14,7 @@ use salesbot_dialogue::IntentCatalog;
 use salesbot_engine::nlg::facts::Categories;
 use salesbot_knowledge::concepts::Concepts;
 use salesbot_knowledge::retriever::Language;
+use salesbot_knowledge::words::words;
 use salesbot_knowledge::{Knowledge, Query, Retriever, check, day};
 use salesbot_yaml::Diagnostics;
 
@@ -103,16 +105,18 @@ fn today() -> i32 {
     day(i64::try_from(now).unwrap_or(i64::MAX))
 }
 
-fn categories(content: &Content, found: &mut Diagnostics) -> Categories {
-    let sources = content.sources();
-    let intents = IntentCatalog::load(&sources.intents, found);
-    Categories::load(&sources.categories, &intents, found)
+fn intents(content: &Content) -> IntentCatalog {
+    IntentCatalog::load(&content.sources().intents, &mut Diagnostics::default())
+}
+
+fn categories(content: &Content, intents: &IntentCatalog) -> Categories {
+    Categories::load(&content.sources().categories, intents, &mut Diagnostics::default())
 }
 
 /// All findings about the knowledge of the content, in order.
 pub(super) fn findings(content: &Content) -> Diagnostics {
     let mut found = Diagnostics::default();
-    let reachable = categories(content, &mut Diagnostics::default()).reachable();
+    let reachable = categories(content, &intents(content)).reachable();
     let sources = content.sources().knowledge;
     let knowledge = Knowledge::load(&sources, true, &mut found);
     check(&sources, &knowledge, &reachable, today(), &mut found);
@@ -123,7 +127,8 @@ pub(super) fn findings(content: &Content) -> Diagnostics {
 fn retriever(content: &Content) -> Result<(Retriever, f64)> {
     let mut found = Diagnostics::default();
     let concepts = Arc::new(Concepts::load(&content.sources().nlu.concepts, &mut Diagnostics::default()));
-    let language = Language { concepts, ..categories(content, &mut Diagnostics::default()).language };
+    let intents = intents(content);
+    let language = Language { concepts, ..categories(content, &intents).language };
     let sources = content.sources().knowledge;
     let begun = Instant::now();
     let knowledge = Knowledge::load(&sources, false, &mut found);
@@ -131,8 +136,13 @@ fn retriever(content: &Content) -> Result<(Retriever, f64)> {
         found.sort();
         return Err(Invalid(found).into());
     }
-    let retriever = Retriever::new(knowledge, language);
-    Ok((retriever, begun.elapsed().as_secs_f64() * 1000.0))
+    let mut retriever = Retriever::new(knowledge, language);
+    let ms = begun.elapsed().as_secs_f64() * 1000.0;
+    // Words of the examples are no slips of words that a section has, here as in a talk.
+    let examples = intents.iter().flat_map(|(_, intent)| &intent.examples);
+    let words: HashSet<String> = examples.flat_map(|example| words(example)).collect();
+    retriever.learn(words.iter().map(String::as_str));
+    Ok((retriever, ms))
 }
 
 fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as_json: bool) -> Result<()> {
@@ -149,7 +159,8 @@ fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as
             .iter()
             .map(|passage| {
                 json!({"section": passage.section.id, "score": passage.score, "letter": passage.letter,
-                    "concept": passage.concept, "theme": passage.theme, "nearest": passage.nearest, "coverage": passage.coverage, "matched": passage.matched, "facts": passage.section.facts})
+                    "concept": passage.concept, "theme": passage.theme, "nearest": passage.nearest, "coverage": passage.coverage,
+                    "matched": passage.matched, "facts": passage.section.facts})
             })
             .collect();
         let corrections: Vec<Value> = found

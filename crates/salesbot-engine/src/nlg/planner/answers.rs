@@ -203,14 +203,14 @@ impl Planner<'_> {
                 query.lead = lead;
                 passages = look_up(self.retriever, &query);
             }
-            let mut found = answer(self.retriever, &query, &passages, room);
+            let mut found = answer(self.retriever, &query, &passages, room, sure);
             if let (None, Some(label)) = (&found, label)
                 && sure
             {
                 // The words around the question drowned it: its subject alone is looked up.
                 let query = Query { text: label.to_owned(), ..query };
                 passages = look_up(self.retriever, &query);
-                found = answer(self.retriever, &query, &passages, room);
+                found = answer(self.retriever, &query, &passages, room, sure);
             }
             note(&passages, looked_up);
             let enough = !unasked || passages.first().is_some_and(|best| best.coverage >= TOPIC_COVERAGE);
