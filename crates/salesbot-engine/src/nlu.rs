@@ -235,6 +235,7 @@ impl Nlu {
                     "contact_provided",
                     "callback_request",
                     "demo_request",
+                    "ready_to_buy",
                     "greeting",
                     "request_brevity",
                     "language_kazakh",
@@ -425,6 +426,7 @@ impl Nlu {
                 || catalog.is_objection(id)
                 || [
                     "demo_request",
+                    "ready_to_buy",
                     "callback_request",
                     "consultation_request",
                     "request_human",

@@ -39,7 +39,8 @@ pub struct Concepts {
     begins: HashMap<String, Vec<Entry>>,
     /// The longest beginning, in letters.
     longest: usize,
-    count: usize,
+    /// By their number.
+    names: Vec<String>,
 }
 
 impl Concepts {
@@ -47,9 +48,9 @@ impl Concepts {
     pub fn load(file: &SourceFile, diagnostics: &mut Diagnostics) -> Self {
         let mut concepts = Self::default();
         let Some(root) = parse(file, diagnostics) else { return concepts };
-        for (at, (_, node)) in entries(&root, file, diagnostics).into_iter().enumerate() {
+        for (at, (name, node)) in entries(&root, file, diagnostics).into_iter().enumerate() {
             let id = ConceptId::try_from(at).unwrap_or(ConceptId::MAX);
-            concepts.count = at + 1;
+            concepts.names.push(name.text().unwrap_or_default().to_owned());
             for member in strings(node, file, diagnostics) {
                 let member = fold(&member.to_lowercase().replace('ё', "е"));
                 let mut parts = member.split_whitespace().map(Part::new);
@@ -73,11 +74,16 @@ impl Concepts {
 
     /// Number of concepts.
     pub fn len(&self) -> usize {
-        self.count
+        self.names.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.names.is_empty()
+    }
+
+    pub fn id(&self, name: &str) -> Option<ConceptId> {
+        let at = self.names.iter().position(|own| own == name)?;
+        ConceptId::try_from(at).ok()
     }
 
     /// Concepts of the words, in their order; each word's own in the order of the file.

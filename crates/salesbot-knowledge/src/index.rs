@@ -14,6 +14,8 @@ pub(crate) struct Field {
 const K1: f32 = 1.2;
 /// A folder of fewer sections tells nothing of how rare a word is: idf is that of a folder of so many.
 const FEW: usize = 100;
+/// From so large a logarithm of sections by sections with it on a word is rare.
+const RARE: f32 = 5.0;
 
 /// A term of an index.
 pub(crate) type TermId = u32;
@@ -106,6 +108,8 @@ pub(crate) struct Index {
     worth: Vec<f32>,
     idf: Vec<f32>,
     sections: usize,
+    /// As idf is taken: no fewer than `FEW`.
+    counted: usize,
 }
 
 impl Index {
@@ -151,7 +155,7 @@ impl Index {
             worth[*at as usize] = idf[*term as usize] * frequency / (K1 + frequency);
             *at += 1;
         }
-        Self { postings, worth, idf, sections: documents.len().max(FEW) }
+        Self { postings, worth, idf, sections: documents.len(), counted: documents.len().max(FEW) }
     }
 
     pub(crate) fn places(&self) -> usize {
@@ -164,7 +168,13 @@ impl Index {
 
     /// The idf an unknown word counts with.
     pub(crate) fn highest_idf(&self) -> f32 {
-        libm::logf(1.0 + (self.sections as f32 + 0.5) / 0.5)
+        libm::logf(1.0 + (self.counted as f32 + 0.5) / 0.5)
+    }
+
+    /// How common the term is among the sections: 1 in all of them, 0 from one in 150 on.
+    pub(crate) fn common(&self, term: TermId) -> f32 {
+        let own = self.postings.get(term).len().max(1);
+        (1.0 - libm::logf(self.sections.max(1) as f32 / own as f32) / RARE).max(0.0)
     }
 
     /// Each section that holds the term, with what it is worth there.

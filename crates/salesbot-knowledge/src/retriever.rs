@@ -58,12 +58,13 @@ const RANKED: usize = 200;
 const RERANKED: usize = 20;
 /// From this score of the reranker a section is an answer though few words agree.
 const SURE_RERANK: f32 = 0.10;
-/// Shares of coverage, letters, themes, nearest phrase and concepts in what a section knows of a question: a logistic
-/// regression over questions of clients and foreign requests, rounded. Letters tell most: a foreign request may share
-/// a word or two with a section, but not its endings and its neighbours.
-const KNOWN: [f32; 5] = [0.25, 0.40, 0.15, 0.10, 0.10];
+/// Shares of coverage, themes, words at home and letters in what a section knows of a question: a logistic regression
+/// over questions of clients and foreign requests, rounded.
+const KNOWN: [f32; 4] = [0.35, 0.15, 0.30, 0.20];
+/// So many words that stand in every section make a question fully at home; rarer ones count for less.
+const AT_HOME: f32 = 2.0;
 /// Where the best section knows less of the question, the bot says that it does not know (`kb eval --calibrate`).
-pub const MIN_COVERAGE: f32 = 0.42;
+pub const MIN_COVERAGE: f32 = 0.45;
 
 #[derive(Clone, Debug)]
 pub struct Retriever {
@@ -75,6 +76,7 @@ pub struct Retriever {
     /// Concepts of the sections: what is meant, in whatever words.
     concepts: Index,
     language: Language,
+    small_talk: HashSet<ConceptId>,
     phrases: Phrases,
     /// Terms of each section, ascending, and its concepts.
     own: Lists,
@@ -131,8 +133,10 @@ pub struct Language {
     pub trades: Vec<Vec<String>>,
     /// Names of things as people write them in small letters.
     pub names: Vec<String>,
-    /// Words that mean the same.
+    /// Words that mean the same …
     pub concepts: Arc<Concepts>,
+    /// … and those of them that speak of the talk, not of a thing: thanks, jokes, the weather.
+    pub small_talk: Vec<String>,
 }
 
 /// What to look for.
@@ -200,6 +204,8 @@ pub struct Passage<'k> {
     pub nearest: f32,
     /// Share of the question's idf mass that this section matches, 0 to 1.
     pub coverage: f32,
+    /// How much the question's words belong to what the sections speak of, 0 to 1; the same for all passages.
+    pub home: f32,
     /// Cosine of the vectors, where there are some.
     pub dense: Option<f32>,
     /// What the reranker gave, where it was asked.
@@ -208,14 +214,10 @@ pub struct Passage<'k> {
 }
 
 impl Passage<'_> {
-    /// How much of the question it knows, 0 to 1: its coverage, borne out by the other parts of the score.
+    /// How much of the question it knows, 0 to 1: its coverage, borne out by what the question speaks of in all.
     pub fn known(&self) -> f32 {
-        let [coverage, letter, theme, nearest, concept] = KNOWN;
-        coverage * self.coverage
-            + letter * self.letter
-            + theme * self.theme
-            + nearest * self.nearest
-            + concept * self.concept
+        let [coverage, theme, home, letter] = KNOWN;
+        coverage * self.coverage + theme * self.theme + home * self.home + letter * self.letter
     }
 }
 
@@ -335,6 +337,7 @@ impl Retriever {
             trades,
             trade_words,
             names: language.names.iter().map(|name| stem(name)).collect(),
+            small_talk: language.small_talk.iter().filter_map(|name| language.concepts.id(name)).collect(),
             language,
             dictionary: HashSet::new(),
         }
@@ -378,12 +381,14 @@ impl Retriever {
             };
             let mut spent = self.spend(query, lexical, margin, helpers);
             let ranked = std::mem::take(&mut spent.ranked);
+            let home = self.at_home(&[&asked, &follows]);
             let passages: Vec<Passage<'_>> = ranked
                 .into_iter()
                 .take(limit)
                 .map(|(score, at)| Passage {
                     dense: spent.cosines.as_ref().map(|cosines| cosines[at]),
                     rerank: spent.reranked.get(&at).copied(),
+                    home,
                     ..self.passage(at, score, scores, &asked)
                 })
                 .collect();
@@ -550,7 +555,7 @@ impl Retriever {
         let mut meant: HashSet<ConceptId> = HashSet::new();
         for (read, part, own) in [(&asked.read, 1.0, true), (&follows.read, follows.part, false)] {
             let texts: Vec<&str> = read.iter().map(String::as_str).collect();
-            for concept in self.language.concepts.find(&texts) {
+            for concept in self.concepts_of(&texts) {
                 if meant.insert(concept) {
                     if own {
                         scores.concepts_whole += self.concepts.idf(TermId::from(concept));
@@ -561,6 +566,26 @@ impl Retriever {
             }
         }
         self.nearest(asked, scores);
+    }
+
+    /// What the words speak of, small talk left out.
+    fn concepts_of(&self, words: &[&str]) -> Vec<ConceptId> {
+        let mut found = self.language.concepts.find(words);
+        found.retain(|concept| !self.small_talk.contains(concept));
+        found
+    }
+
+    /// How much the words of the question belong to what the sections speak of, 0 to 1: a word that many sections
+    /// have tells more than a rare one that may stand there by chance.
+    fn at_home(&self, asked: &[&Asked]) -> f32 {
+        let counted = asked.iter().flat_map(|asked| &asked.words).filter(|word| !word.stop);
+        let home = |word: &Word| {
+            let terms = word.terms.iter().map(|(term, share)| share * self.words.common(*term));
+            let meant = self.concepts_of(&[word.text.as_str()]);
+            let meant = meant.into_iter().map(|concept| MEANT * self.concepts.common(TermId::from(concept)));
+            terms.chain(meant).fold(0.0, f32::max)
+        };
+        (counted.map(home).sum::<f32>() / AT_HOME).min(1.0)
     }
 
     /// The word covers its part of the question in each section that holds it, or another word for it.
@@ -575,7 +600,7 @@ impl Retriever {
         for (term, share) in &word.terms {
             self.words.postings(*term).for_each(|(at, _)| hold(at, *share));
         }
-        for concept in self.language.concepts.find(&[word.text.as_str()]) {
+        for concept in self.concepts_of(&[word.text.as_str()]) {
             self.concepts.postings(TermId::from(concept)).for_each(|(at, _)| hold(at, MEANT));
         }
         for at in touched.drain(..) {
@@ -727,6 +752,7 @@ impl Retriever {
             theme: scores.theme[at],
             nearest: scores.nearest[at],
             coverage: scores.covered[at].min(1.0),
+            home: 0.0,
             dense: None,
             rerank: None,
             matched: counted.filter(held).map(|word| word.text.clone()).collect(),
@@ -736,7 +762,7 @@ impl Retriever {
     /// The section has another word for it.
     fn means(&self, at: usize, word: &Word) -> bool {
         let own = self.own_concepts.get(u32::try_from(at).unwrap_or(u32::MAX));
-        let meant = self.language.concepts.find(&[word.text.as_str()]);
+        let meant = self.concepts_of(&[word.text.as_str()]);
         meant.into_iter().any(|concept| own.binary_search(&TermId::from(concept)).is_ok())
     }
 

@@ -87,6 +87,7 @@ impl Categories {
         let (groups, intents) = (fields.node("groups"), fields.node("intents"));
         found.language.stop_words = fields.optional("stop_words").unwrap_or_default();
         found.language.names = fields.optional("names").unwrap_or_default();
+        found.language.small_talk = fields.optional("small_talk").unwrap_or_default();
         let named: Vec<String> = fields.optional("named_things").unwrap_or_default();
         let (trades, follow_ups) = (fields.node("trades"), fields.node("follow_ups"));
         found.price_words = fields.optional("price_words").unwrap_or_default();

@@ -159,7 +159,7 @@ fn search(retriever: &Retriever, text: &str, k: usize, categories: &[String], as
             .iter()
             .map(|passage| {
                 json!({"section": passage.section.id, "score": passage.score, "letter": passage.letter,
-                    "concept": passage.concept, "theme": passage.theme, "nearest": passage.nearest, "coverage": passage.coverage,
+                    "concept": passage.concept, "theme": passage.theme, "home": passage.home, "nearest": passage.nearest, "coverage": passage.coverage,
                     "matched": passage.matched, "facts": passage.section.facts})
             })
             .collect();

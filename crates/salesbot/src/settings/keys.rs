@@ -50,7 +50,7 @@ pub(super) const KEYS: &[Key] = &[
     ("knowledge.path", Text, ""),
     ("knowledge.strict_counts", Truth, "true"),
     ("retriever.typo", Truth, "true"),
-    ("retriever.min_coverage", Decimal(0.0, 1.0), "0.42"),
+    ("retriever.min_coverage", Decimal(0.0, 1.0), "0.45"),
     ("retriever.category_boost", Decimal(1.0, 10.0), "1.15"),
     ("trace.default", OneOf(&["full", "compact", "none"]), "full"),
     ("logging.level", OneOf(&["error", "warn", "info", "debug", "trace"]), "info"),

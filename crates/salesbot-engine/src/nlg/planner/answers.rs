@@ -7,6 +7,8 @@ use super::*;
 /// Share of the words a fact must hold, for a known trouble and for the client's own words.
 const TROUBLE_COVERAGE: f32 = 0.3;
 const OWN_WORDS_COVERAGE: f32 = 0.6;
+/// Where the best section was told already, the next is worth telling from this share of its score.
+const NEARLY: f32 = 0.85;
 
 /// Turns that tell of which business the talk is.
 const REMEMBERED: usize = 12;
@@ -316,8 +318,11 @@ impl Planner<'_> {
             note(&passages, looked_up);
             // Where the section on a trouble has been told, the next best is about something else.
             let has_lead = passages.iter().any(|passage| lead.as_ref() == Some(&passage.section.topic));
+            let top = passages.first().map_or(0.0, |best| best.score);
             let fresh = |passage: &&Passage<'_>| {
                 passage.coverage >= least
+                    && passage.known() >= query.options.min_coverage
+                    && passage.score >= NEARLY * top
                     && (!has_lead || lead.as_ref() == Some(&passage.section.topic))
                     && !memory.said.sections.contains(&passage.section.id)
                     && !plan.answers.iter().any(|known| known.section == passage.section.id)
