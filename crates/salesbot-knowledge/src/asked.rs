@@ -31,6 +31,11 @@ impl Word {
     pub(crate) fn is_unknown(&self) -> bool {
         self.terms.is_empty() && !self.stop
     }
+
+    /// It is read as another word.
+    pub(crate) fn is_repaired(&self) -> bool {
+        !self.terms.is_empty() && self.terms.iter().all(|(_, share)| *share < 1.0)
+    }
 }
 
 /// A question as it is looked up.

@@ -530,22 +530,21 @@ impl Retriever {
             .filter_map(|(word, part)| likeliest(word).map(|(term, share)| (term, share * part)))
             .collect();
         self.themes.near(&terms, &mut scores.theme);
-        // Repaired words are sought by their repair as well.
-        let own = asked.words.iter().map(|word| (word.text.clone(), 1.0, word.is_unknown()));
+        // Repaired words are sought by their repair as well, which alone counts for what could be known.
+        let own =
+            asked.words.iter().map(|word| (word.text.clone(), 1.0, !word.is_repaired(), word.is_unknown()));
         let mended = asked.corrections.iter().flat_map(|correction| words(&correction.to));
-        let before = follows.words.iter().map(|word| (word.text.clone(), follows.part, false));
-        let all = own.map(|word| (true, word));
-        let all =
-            all.chain(mended.map(|text| (true, (text, 1.0, false)))).chain(before.map(|word| (false, word)));
+        let before = follows.words.iter().map(|word| (word.text.clone(), follows.part, false, false));
+        let all = own.chain(mended.map(|text| (text, 1.0, true, false))).chain(before);
         let mut seen: HashSet<Piece> = HashSet::new();
-        for (own, (text, part, unknown)) in all {
+        for (text, part, counts, unknown) in all {
             for piece in pieces(&text).into_iter().filter(|piece| seen.insert(*piece)) {
                 let known = self.pieces.get(&piece);
-                if own {
-                    let most = known.map(|piece| self.letters.idf(piece));
-                    let unknown = if unknown { self.letters.highest_idf() } else { 0.0 };
-                    scores.letters_whole += most.unwrap_or(unknown);
-                }
+                scores.letters_whole += match known {
+                    Some(piece) if counts => self.letters.idf(piece),
+                    None if unknown => self.letters.highest_idf(),
+                    _ => 0.0,
+                };
                 if let Some(piece) = known {
                     let places = self.letters.postings(piece);
                     places.for_each(|(at, worth)| scores.letter[at as usize] += part * worth);
@@ -640,7 +639,7 @@ impl Retriever {
         let price = query.wants_price && !asked.words.is_empty();
         let sections = &self.knowledge.sections;
         let hidden = self.knowledge.hidden(query.today);
-        let own = self.own_trades(query);
+        let own = self.own_trades(asked, query);
         let must = query.before.as_ref().map(|before| before.must.as_str()).filter(|must| !must.is_empty());
         let subject = self.subject(must.unwrap_or(&query.subject), &[asked, follows]);
         let mut ranked: Vec<(f32, usize)> = (0..sections.len())
@@ -706,11 +705,12 @@ impl Retriever {
     }
 
     /// Kinds of business the talk is about.
-    fn own_trades(&self, query: &Query) -> HashSet<u8> {
-        let named =
-            |text: &str| stems(text).iter().filter_map(|stem| self.trade_words.get(stem)).copied().collect();
-        let asked: HashSet<u8> = named(&query.text);
-        if asked.is_empty() { named(&query.about) } else { asked }
+    fn own_trades(&self, asked: &Asked, query: &Query) -> HashSet<u8> {
+        let named = |stems: Vec<String>| -> HashSet<u8> {
+            stems.iter().filter_map(|stem| self.trade_words.get(stem)).copied().collect()
+        };
+        let asked = named(asked.read.iter().map(|word| stem(word)).collect());
+        if asked.is_empty() { named(stems(&query.about)) } else { asked }
     }
 
     /// What holds for a pharmacy is no answer to a shop of clothes.

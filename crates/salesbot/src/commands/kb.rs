@@ -138,10 +138,15 @@ fn retriever(content: &Content) -> Result<(Retriever, f64)> {
     }
     let mut retriever = Retriever::new(knowledge, language);
     let ms = begun.elapsed().as_secs_f64() * 1000.0;
-    // Words of the examples are no slips of words that a section has, here as in a talk.
+    // Words met more than once in the examples are no slips of words that a section has, here as in a talk.
     let examples = intents.iter().flat_map(|(_, intent)| &intent.examples);
-    let words: HashSet<String> = examples.flat_map(|example| words(example)).collect();
-    retriever.learn(words.iter().map(String::as_str));
+    let (mut once, mut known) = (HashSet::new(), HashSet::new());
+    for word in examples.flat_map(|example| words(example)) {
+        if let Some(again) = once.replace(word) {
+            known.insert(again);
+        }
+    }
+    retriever.learn(known.iter().map(String::as_str));
     Ok((retriever, ms))
 }
 
