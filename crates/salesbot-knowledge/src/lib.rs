@@ -7,6 +7,7 @@
 pub mod amounts;
 mod asked;
 mod check;
+mod clients;
 pub mod concepts;
 pub mod dense;
 mod index;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 pub use crate::asked::Correction;
 use crate::asked::{Asked, Known, Word};
+use crate::clients::{Clients, Factors};
 use crate::concepts::{ConceptId, Concepts, fold};
 use crate::dense::{self, Helpers, Unavailable};
 use crate::index::{Field, Index, Lists, TermId, Terms};
@@ -42,8 +43,10 @@ const CITED: f32 = 0.85;
 /// Factors on sections with and without a sum, when a price is asked.
 const WITH_SUM: f32 = 1.15;
 const WITHOUT_SUM: f32 = 0.8;
-/// Factor on a section about another kind of business than the client's.
-const OTHER_TRADE: f32 = 0.65;
+/// Factors on a section about one kind of business …
+const OF_A_TRADE: Factors = Factors { own: 1.0, unknown: 0.65, other: 0.65 };
+/// … and about one town.
+const OF_A_TOWN: Factors = Factors { own: 1.15, unknown: 0.92, other: 0.7 };
 /// Factor on a section that does not speak of the subject.
 const OTHER_SUBJECT: f32 = 0.65;
 /// … and of nothing that the question takes over from before and must have; in between by the share it has.
@@ -88,10 +91,8 @@ pub struct Retriever {
     /// Stems of names in small letters.
     names: HashSet<String>,
     speller: Speller,
-    /// Kinds of business each section speaks of, by their number; none where it speaks of many.
-    trades: Vec<Vec<u8>>,
-    /// Stems that name a kind of business.
-    trade_words: HashMap<String, u8>,
+    /// Trades and towns that a section is for.
+    clients: [Clients; 2],
     /// Stems of words that are right as they are, though no section has them.
     dictionary: HashSet<String>,
 }
@@ -131,6 +132,8 @@ pub struct Language {
     pub stop_words: Vec<String>,
     /// Words that name a kind of business, one list a kind.
     pub trades: Vec<Vec<String>>,
+    /// Words that name a town, one list a town.
+    pub towns: Vec<Vec<String>>,
     /// Names of things as people write them in small letters.
     pub names: Vec<String>,
     /// Words that mean the same …
@@ -308,11 +311,9 @@ impl Retriever {
             index.idf(term) * if stop.contains(&*known[term as usize]) { STOP_SHARE } else { 1.0 }
         };
         let phrases = Phrases::of(&texts, &vocabulary, &weight);
-        let trade_words: HashMap<String, u8> = (0..)
-            .zip(&language.trades)
-            .flat_map(|(trade, words)| words.iter().map(move |word| (stem(word), trade)))
-            .collect();
-        let trades = sections.iter().map(|section| trades_of(&section.facts, &trade_words)).collect();
+        let facts = || sections.iter().map(|section| section.facts.as_str());
+        let trades = Clients::new(&language.trades, facts(), OF_A_TRADE);
+        let towns = Clients::new(&language.towns, facts(), OF_A_TOWN);
         let facts: Vec<&[TermId]> = word_documents.iter().map(|fields| &*fields[1]).collect();
         let is_code = |term: TermId| known[term as usize].chars().any(|c| c.is_ascii_digit());
         let spoken: Vec<Vec<TermId>> = word_documents.iter().map(|fields| fields.concat()).collect();
@@ -334,8 +335,7 @@ impl Retriever {
             phrases,
             twins,
             stop,
-            trades,
-            trade_words,
+            clients: [trades, towns],
             names: language.names.iter().map(|name| stem(name)).collect(),
             small_talk: language.small_talk.iter().filter_map(|name| language.concepts.id(name)).collect(),
             language,
@@ -639,7 +639,7 @@ impl Retriever {
         let price = query.wants_price && !asked.words.is_empty();
         let sections = &self.knowledge.sections;
         let hidden = self.knowledge.hidden(query.today);
-        let own = self.own_trades(asked, query);
+        let client = self.client(asked, query);
         let must = query.before.as_ref().map(|before| before.must.as_str()).filter(|must| !must.is_empty());
         let subject = self.subject(must.unwrap_or(&query.subject), &[asked, follows]);
         let mut ranked: Vec<(f32, usize)> = (0..sections.len())
@@ -656,7 +656,10 @@ impl Retriever {
                     + CONCEPTS * scores.concept[at] / top_concept
                     + NEAREST * scores.nearest[at];
                 let aside = self.subject_factor(at, &subject, must.is_some());
-                (like * aside * self.trade_factor(at, &own) * self.factor(&sections[at], query, price), at)
+                (
+                    like * aside * self.client_factor(at, &client) * self.factor(&sections[at], query, price),
+                    at,
+                )
             })
             .collect();
         let order = |a: &(f32, usize), b: &(f32, usize)| {
@@ -704,19 +707,19 @@ impl Retriever {
         if subject.iter().any(|term| held(&term)) { 1.0 } else { OTHER_SUBJECT }
     }
 
-    /// Kinds of business the talk is about.
-    fn own_trades(&self, asked: &Asked, query: &Query) -> HashSet<u8> {
-        let named = |stems: Vec<String>| -> HashSet<u8> {
-            stems.iter().filter_map(|stem| self.trade_words.get(stem)).copied().collect()
-        };
-        let asked = named(asked.read.iter().map(|word| stem(word)).collect());
-        if asked.is_empty() { named(stems(&query.about)) } else { asked }
+    /// Whom the talk is about: by the question, else by what was said before it.
+    fn client(&self, asked: &Asked, query: &Query) -> [HashSet<u8>; 2] {
+        let now: Vec<String> = asked.read.iter().map(|word| stem(word)).collect();
+        let before = stems(&query.about);
+        self.clients.each_ref().map(|clients| {
+            let named = clients.named(&now);
+            if named.is_empty() { clients.named(&before) } else { named }
+        })
     }
 
-    /// What holds for a pharmacy is no answer to a shop of clothes.
-    fn trade_factor(&self, at: usize, own: &HashSet<u8>) -> f32 {
-        let trades = &self.trades[at];
-        if trades.is_empty() || trades.iter().any(|trade| own.contains(trade)) { 1.0 } else { OTHER_TRADE }
+    /// What is for others is no answer.
+    fn client_factor(&self, at: usize, client: &[HashSet<u8>; 2]) -> f32 {
+        self.clients.iter().zip(client).map(|(clients, own)| clients.factor(at, own)).product()
     }
 
     fn factor(&self, section: &Section, query: &Query, price: bool) -> f32 {
@@ -814,14 +817,6 @@ fn distinct(documents: &[Vec<Vec<TermId>>]) -> Lists {
         pairs.extend(terms.into_iter().map(|term| (at, term)));
     }
     Lists::of(documents.len(), &pairs)
-}
-
-/// Kinds of business a text speaks of; none where it names three or more, as examples.
-fn trades_of(text: &str, words: &HashMap<String, u8>) -> Vec<u8> {
-    let mut found: Vec<u8> = stems(text).iter().filter_map(|stem| words.get(stem)).copied().collect();
-    found.sort_unstable();
-    found.dedup();
-    if found.len() > 2 { Vec::new() } else { found }
 }
 
 /// Distinct words of all texts with their terms, each worked out once.

@@ -89,7 +89,8 @@ impl Categories {
         found.language.names = fields.optional("names").unwrap_or_default();
         found.language.small_talk = fields.optional("small_talk").unwrap_or_default();
         let named: Vec<String> = fields.optional("named_things").unwrap_or_default();
-        let (trades, follow_ups) = (fields.node("trades"), fields.node("follow_ups"));
+        let [trades, towns] = ["trades", "towns"].map(|key| fields.node(key));
+        let follow_ups = fields.node("follow_ups");
         found.price_words = fields.optional("price_words").unwrap_or_default();
         let tables =
             ["synonyms", "leads", "pains", "pain_topics", "overview", "fits"].map(|key| fields.node(key));
@@ -122,8 +123,11 @@ impl Categories {
                 .error(file, root.place, "E08", format!("unknown intent `{name}`"))
                 .suggest(name, catalog.names());
         }
-        for (_, node) in trades.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
-            found.language.trades.push(strings(node, file, diagnostics));
+        let language = &mut found.language;
+        for (list, node) in [(&mut language.trades, trades), (&mut language.towns, towns)] {
+            for (_, node) in node.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
+                list.push(strings(node, file, diagnostics));
+            }
         }
         for (key, node) in groups.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
             found.groups.insert(key.text().unwrap_or_default().to_owned(), strings(node, file, diagnostics));
