@@ -7,6 +7,8 @@ use super::*;
 /// Share of the words a fact must hold, for a known trouble and for the client's own words.
 const TROUBLE_COVERAGE: f32 = 0.3;
 const OWN_WORDS_COVERAGE: f32 = 0.6;
+/// So much less may be known of a question that is drowned in other words.
+const DROWNED: f32 = 0.1;
 /// Where the best section was told already, the next is worth telling from this share of its score.
 const NEARLY: f32 = 0.85;
 
@@ -206,8 +208,13 @@ impl Planner<'_> {
                 passages = look_up(self.retriever, &query);
             }
             let mut found = answer(self.retriever, &query, &passages, room, sure);
+            let half_known =
+                passages.first().is_some_and(|best| best.known() >= query.options.min_coverage - DROWNED);
+            let answers_in_general = intent
+                .is_some_and(|id| intents.is_price(id) || self.writer.categories.lead(id, intents).is_some());
             if let (None, Some(label)) = (&found, label)
                 && sure
+                && (half_known || answers_in_general)
             {
                 // The words around the question drowned it: its subject alone is looked up.
                 let query = Query { text: label.to_owned(), ..query };
