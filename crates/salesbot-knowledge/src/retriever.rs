@@ -799,7 +799,8 @@ impl Retriever {
             pieces: self.pieces.len(),
             piece_places,
             phrases: self.phrases.of.len(),
-            bytes: (stem_places + piece_places) * 8
+            bytes: (stem_places + piece_places + places(&self.concepts)) * 8
+                + self.themes.bytes()
                 + (self.own.len() + self.phrases.with.len() + self.speller.len()) * 4
                 + self.pieces.len() * 16
                 + texts,

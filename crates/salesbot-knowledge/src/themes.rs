@@ -57,6 +57,10 @@ impl Themes {
         Self { terms: space, sections }
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        (self.terms.len() + self.sections.len()) * size_of::<Row>()
+    }
+
     /// Cosine of the words, each with a share, and every section; added up in `likeness`.
     pub(crate) fn near(&self, words: &[(TermId, f32)], likeness: &mut [f32]) {
         let mut asked = zero();

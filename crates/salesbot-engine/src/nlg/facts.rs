@@ -168,6 +168,12 @@ impl Categories {
         self.leads.get(catalog.name(intent)).map(String::as_str)
     }
 
+    /// Whether the section, named `category/topic`, answers some intent in general.
+    pub fn leads_to(&self, section: &str) -> bool {
+        let topic = section.split_once('/').map_or(section, |(_, topic)| topic);
+        self.leads.values().any(|lead| lead == topic)
+    }
+
     pub fn of(&self, intent: IntentId, catalog: &IntentCatalog) -> Vec<String> {
         if let Some(own) = self.intents.get(catalog.name(intent)) {
             return own.clone();

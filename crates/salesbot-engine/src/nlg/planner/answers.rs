@@ -25,7 +25,10 @@ impl Planner<'_> {
             AnswerPart::None => {}
             AnswerPart::Asked | AnswerPart::AskedIfSure => {
                 stranger = self.asked(recipe.answer == AnswerPart::AskedIfSure, plan, looked_up);
-                if recipe.family == "price" && !plan.answers.is_empty() && self.room.lists {
+                // "сканер почем" wants no advice on tariffs.
+                let of_the_programme =
+                    plan.answers.iter().any(|answer| self.writer.categories.leads_to(&answer.section));
+                if recipe.family == "price" && of_the_programme && self.room.lists {
                     self.fit(plan, looked_up);
                 }
             }
