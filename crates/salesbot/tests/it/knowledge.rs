@@ -153,3 +153,43 @@ fn a_broken_an_empty_and_a_dated_folder_behave() {
     assert_eq!(topics(&dated, day("2026-05-31")), ["spring"]);
     assert_eq!(topics(&dated, day("2026-06-01")), ["always"]);
 }
+
+/// What `kb eval` measures over files of `tests/retrieval/`.
+fn measured(files: &[&str], spoil: Option<&str>) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_salesbot"))
+        .args(["kb", "eval", "--json"])
+        .args(spoil.map(|how| ["--spoil", how]).into_iter().flatten())
+        .args(files.iter().map(|file| data(&format!("retrieval/{file}.jsonl"))))
+        .env_remove("SALESBOT_CONTENT")
+        .output()
+        .expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn share(report: &Value, path: &str) -> f64 {
+    report.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("no {path} in {report}"))
+}
+
+#[test]
+fn natural_questions_find_their_section_and_spoiled_ones_nearly_as_often() {
+    let clean = measured(&["dev"], None);
+    let (first, five) =
+        (share(&clean, "/kinds/natural/recall_at/1"), share(&clean, "/kinds/natural/recall_at/5"));
+    assert!(first >= 0.60 && five >= 0.85, "recall@1 {first}, recall@5 {five}");
+    for how in ["slips", "layout", "translit"] {
+        let spoiled = measured(&["dev"], Some(how));
+        for depth in ["/recall_at/1", "/recall_at/5"] {
+            let lost = share(&clean, depth) - share(&spoiled, depth);
+            assert!(lost <= 0.08, "{how} loses {lost} of {depth}");
+        }
+    }
+}
+
+#[test]
+fn foreign_requests_are_left_alone_and_questions_are_not() {
+    let report = measured(&["dev", "foreign_dev"], None);
+    let (left, wrongly) = (share(&report, "/foreign/abstained"), share(&report, "/kinds/natural/abstained"));
+    assert!(share(&report, "/foreign/n") >= 200.0);
+    assert!(left >= 0.80 && wrongly <= 0.03, "{left} of foreign requests, {wrongly} of questions");
+}
