@@ -47,6 +47,8 @@ const WITHOUT_SUM: f32 = 0.8;
 const OF_A_TRADE: Factors = Factors { own: 1.0, unknown: 0.65, other: 0.65 };
 /// … and about one town.
 const OF_A_TOWN: Factors = Factors { own: 1.15, unknown: 0.92, other: 0.7 };
+/// … and about something sold beside the programme, which nobody asked for.
+const OF_AN_EXTRA: Factors = Factors { own: 1.0, unknown: 0.88, other: 0.88 };
 /// Factor on a section that does not speak of the subject.
 const OTHER_SUBJECT: f32 = 0.65;
 /// … and of nothing that the question takes over from before and must have; in between by the share it has.
@@ -91,8 +93,8 @@ pub struct Retriever {
     /// Stems of names in small letters.
     names: HashSet<String>,
     speller: Speller,
-    /// Trades and towns that a section is for.
-    clients: [Clients; 2],
+    /// Trades, towns and extras that a section is about.
+    clients: [Clients; 3],
     /// Stems of words that are right as they are, though no section has them.
     dictionary: HashSet<String>,
 }
@@ -134,6 +136,8 @@ pub struct Language {
     pub trades: Vec<Vec<String>>,
     /// Words that name a town, one list a town.
     pub towns: Vec<Vec<String>>,
+    /// Words that name something sold beside the programme, one list each.
+    pub extras: Vec<Vec<String>>,
     /// Names of things as people write them in small letters.
     pub names: Vec<String>,
     /// Words that mean the same …
@@ -314,6 +318,10 @@ impl Retriever {
         let facts = || sections.iter().map(|section| section.facts.as_str());
         let trades = Clients::new(&language.trades, facts(), OF_A_TRADE);
         let towns = Clients::new(&language.towns, facts(), OF_A_TOWN);
+        // What a section is about stands in its first sentence; further on it names extras in passing.
+        let first = |section: &'_ Section| section.sentences.first().map(|sentence| sentence.text.clone());
+        let firsts: Vec<String> = sections.iter().map(|section| first(section).unwrap_or_default()).collect();
+        let extras = Clients::new(&language.extras, firsts.iter().map(String::as_str), OF_AN_EXTRA);
         let facts: Vec<&[TermId]> = word_documents.iter().map(|fields| &*fields[1]).collect();
         let is_code = |term: TermId| known[term as usize].chars().any(|c| c.is_ascii_digit());
         let spoken: Vec<Vec<TermId>> = word_documents.iter().map(|fields| fields.concat()).collect();
@@ -335,7 +343,7 @@ impl Retriever {
             phrases,
             twins,
             stop,
-            clients: [trades, towns],
+            clients: [trades, towns, extras],
             names: language.names.iter().map(|name| stem(name)).collect(),
             small_talk: language.small_talk.iter().filter_map(|name| language.concepts.id(name)).collect(),
             language,
@@ -708,7 +716,7 @@ impl Retriever {
     }
 
     /// Whom the talk is about: by the question, else by what was said before it.
-    fn client(&self, asked: &Asked, query: &Query) -> [HashSet<u8>; 2] {
+    fn client(&self, asked: &Asked, query: &Query) -> [HashSet<u8>; 3] {
         let now: Vec<String> = asked.read.iter().map(|word| stem(word)).collect();
         let before = stems(&query.about);
         self.clients.each_ref().map(|clients| {
@@ -718,7 +726,7 @@ impl Retriever {
     }
 
     /// What is for others is no answer.
-    fn client_factor(&self, at: usize, client: &[HashSet<u8>; 2]) -> f32 {
+    fn client_factor(&self, at: usize, client: &[HashSet<u8>; 3]) -> f32 {
         self.clients.iter().zip(client).map(|(clients, own)| clients.factor(at, own)).product()
     }
 

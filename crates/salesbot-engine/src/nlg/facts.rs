@@ -89,7 +89,7 @@ impl Categories {
         found.language.names = fields.optional("names").unwrap_or_default();
         found.language.small_talk = fields.optional("small_talk").unwrap_or_default();
         let named: Vec<String> = fields.optional("named_things").unwrap_or_default();
-        let [trades, towns] = ["trades", "towns"].map(|key| fields.node(key));
+        let bound = ["trades", "towns", "extras"].map(|key| fields.node(key));
         let follow_ups = fields.node("follow_ups");
         found.price_words = fields.optional("price_words").unwrap_or_default();
         let tables =
@@ -124,7 +124,9 @@ impl Categories {
                 .suggest(name, catalog.names());
         }
         let language = &mut found.language;
-        for (list, node) in [(&mut language.trades, trades), (&mut language.towns, towns)] {
+        for (list, node) in
+            [&mut language.trades, &mut language.towns, &mut language.extras].into_iter().zip(bound)
+        {
             for (_, node) in node.map(|node| entries(node, file, diagnostics)).unwrap_or_default() {
                 list.push(strings(node, file, diagnostics));
             }
